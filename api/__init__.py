@@ -1,0 +1,1 @@
+"""The dispatch queue over HTTP: alerts, cameras, grids, people, live events. Floor 3."""

@@ -1,0 +1,1 @@
+"""Pixels to incidents: ONNX perception, then pure incident rules. Floor 2."""

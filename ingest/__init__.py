@@ -1,0 +1,1 @@
+"""RTSP to frames to detectors to incidents: the camera worker. Floor 3."""

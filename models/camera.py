@@ -1,0 +1,176 @@
+"""Camera points: where a camera stands, what it looks at, and how it is reached."""
+
+import ipaddress
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from models.errors import CameraUrlInvalid, InvalidInput
+from models.geo import ControlPoint, GeoPoint
+
+DEFAULT_PORT = {"rtsp": 554, "rtsps": 322}
+"""RFC 2326 and RFC 7826."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A user name and password. Never printed."""
+
+    username: str
+    password: str = field(repr=False)
+
+    def __repr__(self) -> str:
+        return "Credentials(***)"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True)
+class SourceUrl:
+    """Where a camera's stream is: a parsed RTSP address with its credentials kept apart.
+
+    ``str()``, ``repr()`` and ``shown`` never hold the user name or password.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    target: str
+    credentials: Credentials | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "SourceUrl":
+        """Raises CameraUrlInvalid with a sentence that names the fault and never repeats the text."""
+        if len(text) > 2048:
+            raise CameraUrlInvalid("the camera address is longer than 2048 characters")
+        if any(ord(c) <= 32 or ord(c) == 127 for c in text):
+            raise CameraUrlInvalid("the camera address holds spaces or control characters")
+        try:
+            parts = urlsplit(text)
+            port = parts.port
+            host = parts.hostname
+        except ValueError:
+            raise CameraUrlInvalid("the camera address has a host or port that cannot be read") from None
+        if parts.scheme not in DEFAULT_PORT:
+            raise CameraUrlInvalid("the camera address must begin with rtsp:// or rtsps://")
+        if not host or not re.fullmatch(r"[0-9A-Za-z._:\-]{1,253}", host):
+            raise CameraUrlInvalid("the camera address names no host, or one with characters that no host has")
+        if port == 0:
+            raise CameraUrlInvalid("port 0 is no port")
+        credentials = None
+        if parts.username is not None:
+            credentials = Credentials(unquote(parts.username), unquote(parts.password or ""))
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        return cls(parts.scheme, host, port or DEFAULT_PORT[parts.scheme], target, credentials)
+
+    @property
+    def shown(self) -> str:
+        """The address without user name and password: what is sent on the wire, stored, logged and shown."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}{self.target}"
+
+    def __repr__(self) -> str:
+        return f"SourceUrl({self.shown})"
+
+    def __str__(self) -> str:
+        return self.shown
+
+
+@dataclass(frozen=True)
+class AllowedNetworks:
+    """Networks that cameras may be on. Loopback and link-local count only where listed themselves."""
+
+    networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "AllowedNetworks":
+        """From a comma-separated list of CIDR networks. Raises InvalidInput."""
+        try:
+            return cls(tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()))
+        except ValueError as error:
+            raise InvalidInput(f"not a network: {error}") from None
+
+    def allows(self, address: str) -> bool:
+        ip = ipaddress.ip_address(address)
+        if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
+            ip = ip.ipv4_mapped
+        if ip.is_multicast or ip.is_unspecified:
+            return False
+        guarded = ip.is_loopback or ip.is_link_local
+        return any(
+            ip in network and (not guarded or network.is_loopback or network.is_link_local)
+            for network in self.networks
+            if network.version == ip.version
+        )
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A part of the picture that rules watch: a polygon of picture fractions (x right, y down, 0..1).
+
+    ``levels`` overrides parameters per incident kind: {"crowding": {"enter_persons": 8.0}}.
+    """
+
+    id: str
+    name: str
+    polygon: tuple[tuple[float, float], ...]
+    kinds: tuple[str, ...]
+    levels: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_\-]{1,40}", self.id):
+            raise InvalidInput("a zone's id is 1 to 40 letters, digits, - or _")
+        if not 3 <= len(self.polygon) <= 100:
+            raise InvalidInput(f"zone {self.id}: a polygon has 3 to 100 corners, not {len(self.polygon)}")
+        if not all(math.isfinite(v) and 0 <= v <= 1 for corner in self.polygon for v in corner):
+            raise InvalidInput(f"zone {self.id}: corners are fractions of the picture, 0 to 1")
+        if not self.kinds:
+            raise InvalidInput(f"zone {self.id}: name at least one incident kind to watch for")
+
+
+@dataclass(frozen=True)
+class CameraPoint:
+    """A registered camera. ``place`` is where it stands; ``purpose`` is why it may be watched."""
+
+    id: str
+    code: str
+    name: str
+    place: GeoPoint
+    source: SourceUrl = field(repr=False)
+    purpose: str
+    grid_code: str | None
+    zones: tuple[Zone, ...] = ()
+    control_points: tuple[ControlPoint, ...] = ()
+    enabled: bool = True
+    version: int = 1
+
+
+def zone_to_json(zone: Zone) -> dict[str, Any]:
+    return {
+        "id": zone.id,
+        "name": zone.name,
+        "polygon": [list(corner) for corner in zone.polygon],
+        "kinds": list(zone.kinds),
+        "levels": {kind: dict(levels) for kind, levels in zone.levels.items()},
+    }
+
+
+def zone_from_json(data: Mapping[str, Any]) -> Zone:
+    return Zone(
+        id=data["id"],
+        name=data["name"],
+        polygon=tuple((float(x), float(y)) for x, y in data["polygon"]),
+        kinds=tuple(data["kinds"]),
+        levels=data.get("levels", {}),
+    )
+
+
+def control_point_to_json(point: ControlPoint) -> dict[str, float]:
+    return {"x": point.x, "y": point.y, "lon": point.place.lon_deg, "lat": point.place.lat_deg}
+
+
+def control_point_from_json(data: Mapping[str, float]) -> ControlPoint:
+    return ControlPoint(data["x"], data["y"], GeoPoint(data["lon"], data["lat"]))

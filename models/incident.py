@@ -1,0 +1,190 @@
+"""Incidents: what a detector says happened, and the kinds there are.
+
+An incident is an observation (onset, still there, cleared) that triage folds into an alert. A kind is one data record
+here; if a camera can see it, one rule module in ``detectors`` as well.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from models.errors import InvalidInput
+from models.geo import GeoPoint
+
+
+class Severity(IntEnum):
+    """GB/T 28181 alarm level and the colour that people say."""
+
+    RED = 1
+    ORANGE = 2
+    YELLOW = 3
+    BLUE = 4
+
+
+class Phase(StrEnum):
+    ONSET = "onset"
+    CONTINUING = "continuing"
+    CLEARED = "cleared"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A number that a rule can be tuned by, with its unit and the range that makes sense."""
+
+    unit: str
+    default: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An incident kind: names for people, a default severity, parameters, and the GB/T 28181 alarm type if one fits."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    severity: Severity
+    gbt28181: str | None = None
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        kind.code: kind
+        for kind in (
+            Kind(
+                "crowding",
+                "人群聚集",
+                "Crowding",
+                Severity.ORANGE,
+                "CrowdGathering",
+                {
+                    "enter_density_per_m2": Parameter("persons/m²", 2.0, 0.01, 10.0),
+                    "leave_density_per_m2": Parameter("persons/m²", 1.5, 0.005, 10.0),
+                    "enter_persons": Parameter("persons", 20.0, 1.0, 2000.0),
+                    "leave_persons": Parameter("persons", 15.0, 0.5, 2000.0),
+                    "dwell_s": Parameter("s", 10.0, 0.0, 3600.0),
+                    "leave_s": Parameter("s", 20.0, 0.0, 3600.0),
+                },
+            ),
+            Kind("camera_offline", "摄像机离线", "Camera offline", Severity.YELLOW, "VideoLoss"),
+        )
+    }
+)
+
+
+def kind_of(code: str) -> Kind:
+    """Raises InvalidInput, with the kinds there are."""
+    if code not in KINDS:
+        raise InvalidInput(f"there is no incident kind {code!r}; there are: {', '.join(sorted(KINDS))}")
+    return KINDS[code]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Something a person can look at: content-addressed, masked. ``sha256`` is that of the stored bytes."""
+
+    sha256: str
+    kind: str
+    media_type: str
+    at_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sighting:
+    """What a rule says of one zone (or of a whole camera, ``zone_id`` None) at one moment.
+
+    ``onset_s`` and ``at_s`` are Unix seconds of the frame clock: when the condition began, and when this was said.
+    ``measure`` holds the numbers that the rule saw, units in their names: persons, area_m2, density_per_m2, threshold.
+    ``reason`` is a sentence with those numbers. ``model`` is name and version of the detector's weights.
+    """
+
+    kind: str
+    phase: Phase
+    zone_id: str | None
+    severity: Severity
+    confidence: float
+    place: GeoPoint
+    accuracy_m: float
+    onset_s: float
+    at_s: float
+    measure: Mapping[str, Any]
+    reason: str
+    model: str | None = None
+
+    def __post_init__(self) -> None:
+        kind_of(self.kind)
+        if not 0 <= self.confidence <= 1:
+            raise InvalidInput(f"confidence is 0 to 1, not {self.confidence}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incident(Sighting):
+    """A sighting that a source has taken responsibility for.
+
+    (``source``, ``seq``) makes it one: sending it again changes nothing. ``seq`` counts from 1 without gaps.
+    """
+
+    source: str
+    seq: int
+    camera_id: str
+    evidence: tuple[Evidence, ...] = ()
+
+    def __post_init__(self) -> None:
+        Sighting.__post_init__(self)
+        if self.seq < 1:
+            raise InvalidInput("an incident's sequence number starts at 1")
+
+    @property
+    def fold_key(self) -> str:
+        """Incidents of one kind in one zone of one camera are the same happening."""
+        return f"{self.kind}/{self.camera_id}/{self.zone_id or '-'}"
+
+
+def incident_to_json(incident: Incident) -> dict[str, Any]:
+    return {
+        "source": incident.source,
+        "seq": incident.seq,
+        "kind": incident.kind,
+        "phase": incident.phase.value,
+        "camera_id": incident.camera_id,
+        "zone_id": incident.zone_id,
+        "severity": int(incident.severity),
+        "confidence": incident.confidence,
+        "place": [incident.place.lon_deg, incident.place.lat_deg],
+        "accuracy_m": incident.accuracy_m,
+        "onset_s": incident.onset_s,
+        "at_s": incident.at_s,
+        "measure": dict(incident.measure),
+        "reason": incident.reason,
+        "model": incident.model,
+        "evidence": [vars(item) for item in incident.evidence],
+    }
+
+
+def incident_from_json(data: Mapping[str, Any]) -> Incident:
+    """Raises InvalidInput for anything that is not an incident."""
+    try:
+        return Incident(
+            source=str(data["source"]),
+            seq=int(data["seq"]),
+            kind=str(data["kind"]),
+            phase=Phase(data["phase"]),
+            camera_id=str(data["camera_id"]),
+            zone_id=data["zone_id"],
+            severity=Severity(data["severity"]),
+            confidence=float(data["confidence"]),
+            place=GeoPoint(*data["place"]),
+            accuracy_m=float(data["accuracy_m"]),
+            onset_s=float(data["onset_s"]),
+            at_s=float(data["at_s"]),
+            measure=dict(data["measure"]),
+            reason=str(data["reason"]),
+            model=data["model"],
+            evidence=tuple(Evidence(**item) for item in data["evidence"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidInput(f"not an incident: {type(error).__name__}: {error}") from None
