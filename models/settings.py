@@ -1,0 +1,157 @@
+"""Settings: read once, into a frozen value. The table in ``docs/settings.md`` is printed from ``VARIABLES``."""
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.camera import AllowedNetworks
+from models.errors import InvalidInput, Misconfigured
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How this installation runs. Every field is one variable of ``VARIABLES``."""
+
+    data: Path
+    database_url: str
+    redis_url: str | None
+    host: str
+    port: int
+    camera_networks: AllowedNetworks
+    zoo: Path | None
+    detector: str
+    detector_tiles: str
+    claim_lease_s: int
+    session_s: int
+    photo_max_bytes: int
+    secure_cookies: bool
+    log_level: str
+
+    @property
+    def evidence(self) -> Path:
+        """Masked pictures, content-addressed."""
+        return self.data / "evidence"
+
+    @property
+    def spool(self) -> Path:
+        """The camera worker's incidents that the ledger has not confirmed yet."""
+        return self.data / "spool.db"
+
+    @property
+    def key_file(self) -> Path:
+        """The key that seals camera credentials: outside the database, in every backup that can restore them."""
+        return self.data / "secret.key"
+
+    @property
+    def video_desk(self) -> Path:
+        """The socket on which the camera worker answers for its cameras."""
+        return self.data / "run" / "video-desk.sock"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One environment variable: its name, unit, default as text, what it is for."""
+
+    name: str
+    unit: str
+    default: str
+    meaning: str
+
+
+VARIABLES: tuple[Variable, ...] = (
+    Variable("WANGGE_DATA", "directory", ".data", "database, evidence, spool, keys, logs"),
+    Variable("WANGGE_DATABASE_URL", "URL", "", "empty: SQLite in the data directory; or postgresql+psycopg://…"),
+    Variable("WANGGE_REDIS_URL", "URL", "", "empty: the embedded Valkey; or redis://host:port/db"),
+    Variable("WANGGE_HOST", "address", "127.0.0.1", "the API listens here"),
+    Variable("WANGGE_PORT", "TCP port", "8420", "the API listens here"),
+    Variable(
+        "WANGGE_CAMERA_NETWORKS",
+        "CIDR, comma-separated",
+        "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7",
+        "networks that cameras may be on; loopback and link-local count only where named",
+    ),
+    Variable("WANGGE_ZOO", "file", "", "empty: the detectors that ship; or a zoo.toml of your own"),
+    Variable("WANGGE_DETECTOR", "name", "nanodet-g-416", "the zoo entry that looks at frames"),
+    Variable("WANGGE_DETECTOR_TILES", "columns x rows", "1x1", "looks per frame: more see smaller people, cost more"),
+    Variable("WANGGE_CLAIM_LEASE_S", "seconds", "120", "how long a claim holds an offer before it is re-offered"),
+    Variable("WANGGE_SESSION_S", "seconds", "43200", "how long a sign-in lasts"),
+    Variable("WANGGE_PHOTO_MAX_BYTES", "bytes", "10485760", "the largest photo that a grid worker may send"),
+    Variable("WANGGE_SECURE_COOKIES", "0 or 1", "0", "1 when browsers reach the API by HTTPS"),
+    Variable("WANGGE_LOG_LEVEL", "level", "info", "debug, info, warning or error"),
+)
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """From environment variables. Raises Misconfigured, naming the variable, its value's fault and the fix."""
+    known = {variable.name for variable in VARIABLES}
+    unknown = sorted(name for name in environ if name.startswith("WANGGE_") and name not in known)
+    if unknown:
+        raise Misconfigured(f"no such setting: {', '.join(unknown)}; `wangge doctor --settings` lists them all")
+    defaults = {variable.name: variable.default for variable in VARIABLES}
+
+    def read(name: str, convert: Callable[[str], Any]) -> Any:
+        text = environ.get(name, "") or defaults[name]
+        try:
+            return convert(text)
+        except (ValueError, InvalidInput) as error:
+            # Neither the value nor a library's echo of it is shown: an address may hold a password.
+            why = str(error) if isinstance(error, InvalidInput) else "it cannot be read"
+            raise Misconfigured(f"{name}: {why}") from None
+
+    data = read("WANGGE_DATA", lambda text: Path(text).absolute())
+    return Settings(
+        data=data,
+        database_url=read("WANGGE_DATABASE_URL", _database) or f"sqlite:///{data / 'wangge.db'}",
+        redis_url=read("WANGGE_REDIS_URL", _redis),
+        host=read("WANGGE_HOST", lambda text: str(ipaddress.ip_address(text))),
+        port=read("WANGGE_PORT", _between(0, 65535)),
+        camera_networks=read("WANGGE_CAMERA_NETWORKS", AllowedNetworks.parse),
+        zoo=read("WANGGE_ZOO", lambda text: Path(text).absolute() if text else None),
+        detector=read("WANGGE_DETECTOR", str),
+        detector_tiles=read("WANGGE_DETECTOR_TILES", _tiles),
+        claim_lease_s=read("WANGGE_CLAIM_LEASE_S", _between(1, 86_400)),
+        session_s=read("WANGGE_SESSION_S", _between(60, 30 * 86_400)),
+        photo_max_bytes=read("WANGGE_PHOTO_MAX_BYTES", _between(1024, 100 * 1024 * 1024)),
+        secure_cookies=read("WANGGE_SECURE_COOKIES", _between(0, 1)) == 1,
+        log_level=read("WANGGE_LOG_LEVEL", _one_of("debug", "info", "warning", "error")),
+    )
+
+
+def _between(low: int, high: int) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise InvalidInput(f"it must be {low} to {high}")
+        return value
+
+    return convert
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def convert(text: str) -> str:
+        if text not in words:
+            raise InvalidInput(f"it must be one of {', '.join(words)}")
+        return text
+
+    return convert
+
+
+def _tiles(text: str) -> str:
+    columns, _, rows = text.partition("x")
+    if not (columns.isdigit() and rows.isdigit() and 1 <= int(columns) <= 8 and 1 <= int(rows) <= 8):
+        raise InvalidInput("it must be columns x rows, each 1 to 8, as in 2x1")
+    return text
+
+
+def _database(text: str) -> str:
+    if text and not text.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise InvalidInput("it must begin with sqlite:/// or postgresql+psycopg://")
+    return text
+
+
+def _redis(text: str) -> str | None:
+    if text and not text.startswith(("redis://", "rediss://", "unix://")):
+        raise InvalidInput("it must begin with redis://, rediss:// or unix://")
+    return text or None

@@ -1,0 +1,231 @@
+"""The tables at rest. Only this module, the migrations and ``alerts`` know SQLAlchemy.
+
+Times are Unix seconds (double). Ids are ULIDs (26 characters) unless said otherwise.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Serial = BigInteger().with_variant(Integer, "sqlite")
+"""A growing number. SQLite only makes one of INTEGER PRIMARY KEY."""
+
+grids = Table(
+    "grids",
+    metadata,
+    Column("code", String(64), primary_key=True),
+    Column("scheme", String(32), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("parent", String(64), ForeignKey("grids.code")),
+    Column("level", Integer, nullable=False),
+    Column("path", Text, nullable=False, index=True),
+    Column("polygon", JSON),
+    Column("valid_from_s", Double),
+    Column("valid_to_s", Double),
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("username", String(64), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("must_change_password", Boolean, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("created_s", Double, nullable=False),
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("person_id", String(26), ForeignKey("people.id"), primary_key=True),
+    Column("role", String(32), primary_key=True),
+    Column("grid_code", String(64), ForeignKey("grids.code"), primary_key=True),
+)
+
+duties = Table(
+    "duties",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("person_id", String(26), ForeignKey("people.id"), nullable=False),
+    Column("grid_code", String(64), ForeignKey("grids.code"), nullable=False, index=True),
+    Column("rank", Integer, nullable=False),
+    Column("starts_s", Double, nullable=False),
+    Column("ends_s", Double, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_sha256", String(64), primary_key=True),
+    Column("person_id", String(26), ForeignKey("people.id"), nullable=False, index=True),
+    Column("csrf_token", String(64), nullable=False),
+    Column("created_s", Double, nullable=False),
+    Column("expires_s", Double, nullable=False),
+    Column("revoked_s", Double),
+)
+
+sign_in_failures = Table(
+    "sign_in_failures",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("subject", String(128), nullable=False),
+    Column("at_s", Double, nullable=False),
+    Index(None, "subject", "at_s"),
+)
+
+cameras = Table(
+    "cameras",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("code", String(64), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("lon_deg", Double, nullable=False),
+    Column("lat_deg", Double, nullable=False),
+    Column("url", Text, nullable=False, comment="without user name and password"),
+    Column("credentials", LargeBinary, comment="sealed (AEAD); the key is outside the database"),
+    Column("purpose", Text, nullable=False),
+    Column("grid_code", String(64), ForeignKey("grids.code"), nullable=False),
+    Column("grid_path", Text, nullable=False, index=True),
+    Column("zones", JSON, nullable=False),
+    Column("control_points", JSON, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_s", Double, nullable=False),
+    Column("changed_s", Double, nullable=False),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("severity", Integer, nullable=False),
+    Column("fold_key", Text, nullable=False),
+    Column("open_fold_key", Text, unique=True, comment="the fold key while the alert is open: one open alert a place"),
+    Column("camera_id", String(26), index=True),
+    Column("grid_code", String(64), nullable=False),
+    Column("grid_path", Text, nullable=False, index=True),
+    Column("lon_deg", Double, nullable=False),
+    Column("lat_deg", Double, nullable=False),
+    Column("created_s", Double, nullable=False),
+    Column("changed_s", Double, nullable=False),
+    Column("claim_until_s", Double, index=True),
+    Column("body", JSON, nullable=False, comment="the whole projection"),
+    Index(None, "state", "severity", "created_s"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("alert_id", String(26), ForeignKey("alerts.id"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("type", String(32), nullable=False),
+    Column("actor_id", String(64), nullable=False),
+    Column("actor_name", Text, nullable=False),
+    Column("role", String(32), nullable=False),
+    Column("at_s", Double, nullable=False),
+    Column("client_at_s", Double),
+    Column("reason", Text),
+    Column("data", JSON, nullable=False),
+    UniqueConstraint("alert_id", "version"),
+)
+
+seals = Table(
+    "seals",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("event_seq", BigInteger, ForeignKey("events.seq"), nullable=False, unique=True),
+    Column("previous_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("sealed_s", Double, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("event_seq", BigInteger, ForeignKey("events.seq"), nullable=False, unique=True),
+    Column("published_s", Double, index=True),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(64), nullable=False),
+    Column("phase", String(16), nullable=False),
+    Column("camera_id", String(26), nullable=False, index=True),
+    Column("at_s", Double, nullable=False),
+    Column("disposition", String(32), nullable=False),
+    Column("disposition_reason", Text, nullable=False),
+    Column("alert_id", String(26), ForeignKey("alerts.id"), index=True),
+    Column("received_s", Double, nullable=False),
+    Column("body", JSON, nullable=False),
+)
+
+source_cursors = Table(
+    "source_cursors",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("seq", BigInteger, nullable=False, comment="every incident up to here is in the ledger"),
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("alert_id", String(26), ForeignKey("alerts.id"), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("media_type", String(64), nullable=False),
+    Column("at_s", Double, nullable=False),
+    Column("added_by", String(64), nullable=False),
+    Column("added_s", Double, nullable=False),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("person_id", String(26), primary_key=True),
+    Column("key", String(128), primary_key=True),
+    Column("request_sha256", String(64), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("response", JSON, nullable=False),
+    Column("at_s", Double, nullable=False, index=True),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(64), primary_key=True, comment="what one process at a time may do, such as sealing"),
+    Column("holder", String(64), nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("until_s", Double, nullable=False),
+)
