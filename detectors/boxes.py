@@ -1,0 +1,131 @@
+"""Boxes: how much two overlap, which of many are the same thing, and the tiles that a picture is looked at in."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import InvalidInput
+
+Boxes = NDArray[np.float32]
+"""(n, 4): left, top, right, bottom in pixels."""
+
+SAME_IOU = 0.6
+"""Above this two boxes of one label are one thing: the value that NanoDet was tuned with (its nms config)."""
+SAME_SHARE = 0.6
+"""Above this share of the smaller box, a box that a tile's edge cut is part of the other."""
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Looks per picture: ``columns`` x ``rows`` tiles, each widened into its neighbours by ``overlap`` of its size.
+
+    More tiles see smaller people and cost more. ``long_side_px`` scales each tile's longer side; None: as the model
+    says.
+    """
+
+    columns: int = 1
+    rows: int = 1
+    overlap: float = 0.15
+    long_side_px: int | None = None
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.columns <= 8 and 1 <= self.rows <= 8 and 0 <= self.overlap <= 0.5):
+            raise InvalidInput("a tiling has 1 to 8 columns and rows that overlap by 0 to 0.5")
+        if self.long_side_px is not None and not 32 <= self.long_side_px <= 4096:
+            raise InvalidInput(f"a tile is scaled to 32 to 4096 pixels, not {self.long_side_px}")
+
+    @classmethod
+    def parse(cls, text: str) -> "Tiling":
+        """From "2x1", columns x rows. Raises InvalidInput."""
+        columns, _, rows = text.partition("x")
+        if not (columns.isascii() and columns.isdigit() and rows.isascii() and rows.isdigit()):
+            raise InvalidInput("a tiling is columns x rows, as in 2x1")
+        return cls(int(columns), int(rows))
+
+    def tiles_px(self, width_px: int, height_px: int) -> list[tuple[int, int, int, int]]:
+        """left, top, right, bottom of each tile, row by row; no tile is empty."""
+        return [
+            (left, top, right, bottom)
+            for top, bottom in self._spans(height_px, self.rows)
+            for left, right in self._spans(width_px, self.columns)
+        ]
+
+    def _spans(self, length_px: int, count: int) -> list[tuple[int, int]]:
+        size = length_px / count
+        margin = self.overlap * size if count > 1 else 0.0
+        return [
+            (
+                max(0, int(i * size - margin)),
+                min(length_px, max(int(i * size - margin) + 1, round((i + 1) * size + margin))),
+            )
+            for i in range(min(count, length_px))
+        ]
+
+
+def intersection(box: Boxes, boxes: Boxes) -> NDArray[np.float32]:
+    """(n,) square pixels that one box (4,) shares with each of (n, 4)."""
+    size = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
+    result: NDArray[np.float32] = np.clip(size, 0, None).prod(axis=1)
+    return result
+
+
+def area(boxes: Boxes) -> NDArray[np.float32]:
+    """(n,) square pixels."""
+    result: NDArray[np.float32] = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=1)
+    return result
+
+
+def iou(box: Boxes, boxes: Boxes) -> NDArray[np.float32]:
+    """(n,) intersection over union of one box (4,) with each of (n, 4); 0 where both are empty."""
+    shared = intersection(box, boxes)
+    union = area(box[None]) + area(boxes) - shared
+    result: NDArray[np.float32] = shared / np.maximum(union, np.float32(1e-6))
+    return result
+
+
+def cut_by(tile_px: tuple[int, int, int, int], boxes: Boxes, width_px: int, height_px: int) -> NDArray[np.bool_]:
+    """Which boxes end at an edge of their tile that is not an edge of the picture: part of them is in the next tile."""
+    left, top, right, bottom = tile_px
+    near = 0.01 * max(right - left, bottom - top)
+    cut = np.zeros(len(boxes), dtype=bool)
+    if left > 0:
+        cut |= boxes[:, 0] <= left + near
+    if top > 0:
+        cut |= boxes[:, 1] <= top + near
+    if right < width_px:
+        cut |= boxes[:, 2] >= right - near
+    if bottom < height_px:
+        cut |= boxes[:, 3] >= bottom - near
+    return cut
+
+
+def merge(
+    boxes: Boxes,
+    scores: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    tile: NDArray[np.int32],
+    cut: NDArray[np.bool_],
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """One box per thing: the indices of those kept, best first, and their scores.
+
+    Greedy, class by class. Whole boxes go before those that a tile's edge cut (``cut``, ``tile``: (n,)); a whole box
+    that hides a surer cut one takes its score, since it is the same thing seen better.
+    """
+    scores = scores.copy()
+    areas = area(boxes)
+    left = np.ones(len(boxes), dtype=bool)
+    kept: list[int] = []
+    for i in np.lexsort((-scores, cut)).tolist():
+        if not left[i]:
+            continue
+        kept.append(i)
+        left[i] = False
+        rivals = np.nonzero(left & (labels == labels[i]))[0]
+        part = (tile[rivals] != tile[i]) & (cut[rivals] | cut[i])
+        share = intersection(boxes[i], boxes[rivals]) / np.maximum(np.minimum(areas[rivals], areas[i]), 1e-6)
+        hidden = rivals[(iou(boxes[i], boxes[rivals]) > SAME_IOU) | (part & (share > SAME_SHARE))]
+        left[hidden] = False
+        scores[i] = max(scores[i], scores[hidden].max(initial=0))
+    order = np.array(sorted(kept, key=lambda i: -scores[i]), dtype=np.intp)
+    return order, scores[order]

@@ -1,0 +1,148 @@
+"""zoo.toml: which detector models there are, and what must be true of a file before it is loaded."""
+
+import hashlib
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from detectors.zoo.layouts import LAYOUTS
+from models.errors import ModelRefused
+
+SHIPPED = Path(__file__).parent / "zoo.toml"
+MAX_BYTES = 512 * 1024 * 1024
+EXTERNAL_DATA = b"\x0a\x08location"
+"""The key of the entry that names a tensor's external file, as protobuf writes it (onnx.proto, StringStringEntry)."""
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """How a picture is prepared: see the head of zoo.toml. ``mean`` and ``std`` are in 0..255, per channel as given."""
+
+    long_side_px: int
+    multiple_px: int
+    channels: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class ZooEntry:
+    """One model: where its file is, what it must hash to, and how to feed and read it."""
+
+    name: str
+    path: Path
+    sha256: str
+    layout: str
+    labels: tuple[str, ...]
+    input: InputSpec
+    licence: str
+    origin: str
+
+    @property
+    def model(self) -> str:
+        """Name and version, the version being the weights' own hash, so that no one has to remember to raise it."""
+        return f"{self.name}@{self.sha256[:12]}"
+
+
+def read_zoo(path: Path | None = None) -> Mapping[str, ZooEntry]:
+    """The entries of a zoo.toml by name; of the one that ships if none is given. Raises ModelRefused."""
+    path = path or SHIPPED
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelRefused(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ModelRefused(f"{path} is not TOML: {error}") from None
+    return {name: _entry(name, fields, path.parent) for name, fields in table.items()}
+
+
+def find_entry(zoo: Mapping[str, ZooEntry], name: str) -> ZooEntry:
+    """Raises ModelRefused, with the names there are."""
+    if name not in zoo:
+        raise ModelRefused(f"the zoo has no model {name!r}; it has: {', '.join(sorted(zoo)) or 'none'}")
+    return zoo[name]
+
+
+def read_model(entry: ZooEntry) -> bytes:
+    """The model file's bytes, checked. Raises ModelRefused: missing, too large, another hash, external data."""
+    try:
+        size = entry.path.stat().st_size
+        if size > MAX_BYTES:
+            raise ModelRefused(f"{entry.name}: the file has {size} bytes, more than {MAX_BYTES}")
+        data = entry.path.read_bytes()
+    except OSError as error:
+        raise ModelRefused(f"{entry.name}: {entry.path} cannot be read: {error.strerror}") from None
+    found = hashlib.sha256(data).hexdigest()
+    if found != entry.sha256:
+        raise ModelRefused(f"{entry.name}: sha256 of {entry.path.name} is {found}, the zoo says {entry.sha256}")
+    if EXTERNAL_DATA in data:
+        raise ModelRefused(f"{entry.name}: the model keeps weights in another file; save it as one file")
+    return data
+
+
+def _entry(name: str, fields: Any, folder: Path) -> ZooEntry:
+    try:
+        spec = fields["input"]
+        entry = ZooEntry(
+            name=name,
+            path=(folder / _text(fields["file"])).resolve(),
+            sha256=_text(fields["sha256"]).lower(),
+            layout=_text(fields["layout"]),
+            labels=tuple(_text(label) for label in fields["labels"]),
+            input=InputSpec(
+                long_side_px=_whole(spec["long_side_px"]),
+                multiple_px=_whole(spec["multiple_px"]),
+                channels=_text(spec["channels"]),
+                mean=_three(spec["mean"]),
+                std=_three(spec["std"]),
+            ),
+            licence=_text(fields["licence"]),
+            origin=_text(fields["origin"]),
+        )
+    except KeyError as error:
+        raise ModelRefused(f"{name}: the zoo entry lacks {error.args[0]!r}") from None
+    except (TypeError, ValueError) as error:
+        raise ModelRefused(f"{name}: the zoo entry cannot be read: {error}") from None
+    fault = _fault(entry, folder.resolve())
+    if fault:
+        raise ModelRefused(f"{name}: {fault}")
+    return entry
+
+
+def _fault(entry: ZooEntry, folder: Path) -> str | None:
+    spec = entry.input
+    if not entry.path.is_relative_to(folder):
+        return "the model file must lie beside its zoo.toml"
+    if entry.layout not in LAYOUTS:
+        return f"there is no layout {entry.layout!r}; there are: {', '.join(sorted(LAYOUTS))}"
+    if not 1 <= len(entry.labels) <= 10_000 or len(set(entry.labels)) != len(entry.labels):
+        return "labels must be 1 to 10000 different names"
+    if not 1 <= spec.multiple_px <= 256:
+        return f"multiple_px must be 1 to 256, not {spec.multiple_px}"
+    if not 32 <= spec.long_side_px <= 4096 or spec.long_side_px % spec.multiple_px:
+        return f"long_side_px must be 32 to 4096 and a multiple of {spec.multiple_px}, not {spec.long_side_px}"
+    if spec.channels not in ("bgr", "rgb"):
+        return f"channels must be bgr or rgb, not {spec.channels!r}"
+    if not all(math.isfinite(v) for v in (*spec.mean, *spec.std)) or min(spec.std) <= 0:
+        return "mean and std must be finite and std above 0"
+    return None
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{str(value)[:40]!r} is not text")
+    return value
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{str(value)[:40]!r} is not a whole number")
+    return value
+
+
+def _three(values: Any) -> tuple[float, float, float]:
+    first, second, third = (float(value) for value in values)
+    return first, second, third
