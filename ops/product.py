@@ -1,0 +1,229 @@
+"""The whole product on one machine: Valkey, schema, dispatcher, camera worker and API under one supervisor."""
+
+import fcntl
+import http.client
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Self
+
+from alerts.database import open_database, upgrade
+from models.errors import Conflict, Misconfigured
+from models.settings import Settings
+from ops import valkey
+from ops.supervisor import Process, Spec, Supervisor
+
+
+def to_environ(settings: Settings) -> dict[str, str]:
+    """The variables from which ``read_settings`` makes this value again: how processes are told."""
+    return {
+        "WANGGE_DATA": str(settings.data),
+        "WANGGE_DATABASE_URL": settings.database_url,
+        "WANGGE_REDIS_URL": settings.redis_url or "",
+        "WANGGE_HOST": settings.host,
+        "WANGGE_PORT": str(settings.port),
+        "WANGGE_CAMERA_NETWORKS": ",".join(str(network) for network in settings.camera_networks.networks),
+        "WANGGE_ZOO": str(settings.zoo or ""),
+        "WANGGE_DETECTOR": settings.detector,
+        "WANGGE_DETECTOR_TILES": settings.detector_tiles,
+        "WANGGE_CLAIM_LEASE_S": str(settings.claim_lease_s),
+        "WANGGE_SESSION_S": str(settings.session_s),
+        "WANGGE_PHOTO_MAX_BYTES": str(settings.photo_max_bytes),
+        "WANGGE_SECURE_COOKIES": str(int(settings.secure_cookies)),
+        "WANGGE_LOG_LEVEL": settings.log_level,
+    }
+
+
+def module(name: str, *arguments: str) -> tuple[str, ...]:
+    """The command line of one of our own modules. -P: what lies in the current folder is not imported."""
+    return (sys.executable, "-P", "-m", name, *arguments)
+
+
+def make_data_folder(settings: Settings) -> Path:
+    """Makes the data folder, for its owner only, and returns its run folder. Raises Misconfigured."""
+    run = settings.data / "run"
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        run.mkdir(exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Misconfigured(
+            f"the data directory {settings.data} cannot be made ({error.strerror}): set WANGGE_DATA to one that can"
+        ) from None
+    return run
+
+
+def lock_data(settings: Settings) -> IO[str]:
+    """Takes the data directory for this process until the file is closed. Raises Conflict if another has it."""
+    path = make_data_folder(settings) / "supervisor.lock"
+    try:
+        lock = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
+    except OSError as error:
+        raise Misconfigured(f"{path} cannot be opened ({error.strerror}): mend the data directory's owner") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pid = lock.read().strip()
+        lock.close()
+        raise Conflict(
+            f"wangge runs on {settings.data} already (process {pid}): stop it, or set WANGGE_DATA to another folder"
+        ) from None
+    lock.truncate(0)
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
+    return lock
+
+
+def running_pid(settings: Settings) -> int | None:
+    """The supervisor's process id if one runs on this data directory."""
+    try:
+        lock = (settings.data / "run" / "supervisor.lock").open()
+    except OSError:
+        return None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            text = lock.read().strip()
+            return int(text) if text.isdigit() else 0
+    return None
+
+
+def port_fault(host: str, port: int) -> str | None:
+    """None if the API can listen there, else the sentence to say."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno == 98:  # EADDRINUSE
+                return f"port {port} on {host} is taken by another program: stop it, or set WANGGE_PORT to a free one"
+            return f"the API cannot listen on {host} port {port} ({error.strerror}): set WANGGE_HOST and WANGGE_PORT"
+    return None
+
+
+def _free_port(host: str) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def address(settings: Settings) -> tuple[str, int]:
+    """Where the API is reached from this machine."""
+    anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+    return anywhere.get(settings.host, settings.host), settings.port
+
+
+def get(settings: Settings, path: str, timeout_s: float = 0.8) -> tuple[int, bytes] | None:
+    """Status and body of a GET on our own API; None when it does not answer."""
+    connection = http.client.HTTPConnection(*address(settings), timeout=timeout_s)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read(1_000_000)
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def specs(settings: Settings) -> list[Spec]:
+    """The product's own processes, told by their environment."""
+    environ: Mapping[str, str] = to_environ(settings)
+    return [
+        Spec("dispatcher", module("alerts"), environ),
+        Spec("worker", module("ingest"), environ, ready=lambda: _listens(settings.video_desk)),
+        Spec("api", module("api"), environ, ready=lambda: (get(settings, "/healthz") or (0, b""))[0] == 200),
+    ]
+
+
+def _listens(path: Path) -> bool:
+    """Whether someone accepts on a unix socket. By a file descriptor: addresses are limited to 107 bytes."""
+    try:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return False
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(0.5)
+            client.connect(f"/proc/self/fd/{folder}/{path.name}")
+    except OSError:
+        return False
+    finally:
+        os.close(folder)
+    return True
+
+
+class Product:
+    """A context manager that runs the product. ``extra`` processes (the demo's cameras) start before the others.
+
+    ``prepare`` is called with the settled settings once the schema is there and before anything reads it. Entering
+    raises Conflict if the data directory is in use, Misconfigured if the port is taken or a process does not start.
+
+    ``settings`` are the settled ones: port 0 has become a port, the embedded Valkey has its address.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        extra: Sequence[Spec] = (),
+        own: Callable[[Settings], Sequence[Spec]] = specs,
+        prepare: Callable[[Settings], None] | None = None,
+        say: Callable[[str], None] = lambda _: None,
+        within_s: float = 60.0,
+    ) -> None:
+        self.settings = settings
+        self._extra, self._own, self._prepare, self._say, self._within_s = tuple(extra), own, prepare, say, within_s
+        self._held = ExitStack()
+        self._supervisor: Supervisor | None = None
+
+    @property
+    def url(self) -> str:
+        host, port = address(self.settings)
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def processes(self) -> tuple[Process, ...]:
+        return self._supervisor.processes() if self._supervisor else ()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as held:
+            held.enter_context(lock_data(self.settings))
+            if self.settings.port == 0:
+                self.settings = replace(self.settings, port=_free_port(self.settings.host))
+            if fault := port_fault(self.settings.host, self.settings.port):
+                raise Misconfigured(fault)
+            self._supervisor = held.enter_context(Supervisor(self.settings.data / "logs"))
+            self._start(self._supervisor)
+            self._held = held.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    def _start(self, supervisor: Supervisor) -> None:
+        run = self.settings.data / "run"
+        if self.settings.redis_url is None:
+            self._say("Valkey")
+            embedded, spec = valkey.prepare(self.settings.data, run)
+            supervisor.start([spec], self._within_s)
+            self.settings = replace(self.settings, redis_url=embedded.url)
+        self._say("database")
+        engine = open_database(self.settings.database_url)
+        try:
+            upgrade(engine)
+        finally:
+            engine.dispose()
+        if self._prepare:
+            self._prepare(self.settings)
+        self._say("dispatcher, camera worker, API")
+        supervisor.start([*self._extra, *self._own(self.settings)], self._within_s)
+        note = {"supervisor": os.getpid(), "host": self.settings.host, "port": self.settings.port, "at_s": time.time()}
+        (run / "product.json").write_text(json.dumps(note))
