@@ -1,6 +1,7 @@
 """A client of our own HTTP API, as the demo's people use it: signed in, patient while a process is on its way back."""
 
 import json
+import math
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -46,13 +47,22 @@ class StreamEvent:
 class Client:
     """One signed-in person. Requests are sent again for ``patience_s`` while the API is away or asks to wait.
 
-    That is safe because nothing here does twice what was asked once: commands carry an idempotency key, uploads are
-    content-addressed, the rest reads.
+    That is safe because nothing is done twice that was asked once: commands and uploads carry an idempotency key, the
+    rest reads.
     """
 
-    def __init__(self, base_url: str, username: str, password: str, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        username: str,
+        password: str,
+        patience_s: float = PATIENCE_S,
+        deadline: float = math.inf,
+    ) -> None:
+        """``deadline``: monotonic seconds after which nothing is sent again."""
         self._http = httpx.Client(base_url=base_url, timeout=10.0, trust_env=False)
-        self._username, self._password, self._patience_s = username, password, patience_s
+        self._username, self._password = username, password
+        self._patience_s, self._deadline = patience_s, deadline
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +83,9 @@ class Client:
         return self.send("GET", path).content
 
     def upload(self, path: str, name: str, jpeg: bytes) -> Json:
-        return dict(self.send("POST", path, files={"photo": (name, jpeg, "image/jpeg")}).json())
+        """A photo as evidence. Sent again with the same key, so that it is added once."""
+        headers = {"Idempotency-Key": secrets.token_urlsafe(18)}
+        return dict(self.send("POST", path, files={"photo": (name, jpeg, "image/jpeg")}, headers=headers).json())
 
     def command(self, alert_id: str, type_: str, arguments: Callable[[Json], Json], reason: str | None = None) -> Json:
         """Looks at the alert, then commands it. Looks again when it moved on between the two (409 stale version).
@@ -95,7 +107,8 @@ class Client:
 
     def send(self, method: str, path: str, **how: Any) -> httpx.Response:
         """One request, patiently. Raises ApiRefused (4xx, 5xx other than 503), TripFailed when patience ends."""
-        until = time.monotonic() + self._patience_s
+        started = time.monotonic()
+        until = min(started + self._patience_s, self._deadline)
         while True:
             try:
                 answer = self._http.request(method, path, **how)
@@ -106,7 +119,7 @@ class Client:
                     return _good(f"{method} {path}", answer)
                 why = f"{answer.status_code} {_problem(answer).get('detail', '')}"
             if time.monotonic() > until:
-                raise TripFailed(f"{method} {path} had no answer for {self._patience_s:.0f} s: {why}")
+                raise TripFailed(f"{method} {path} had no answer for {time.monotonic() - started:.0f} s: {why}")
             time.sleep(0.3)
 
     @contextmanager

@@ -1,0 +1,102 @@
+"""What the demo shows while it runs: cameras, processes, newest alerts; as a live table, or as lines where there is no
+terminal. It knows what the API says and nothing else."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from models.errors import WanggeError
+from ops.demo_client import Client, Json
+from ops.supervisor import Process, Stage
+
+EVERY_S = 1.0
+NEWEST = 8
+_GREEN = {"watching", "closed", Stage.RUNNING}
+_RED = {"failed", "new", Stage.WAITING, Stage.ENDED}
+
+
+@dataclass(frozen=True)
+class View:
+    """One look at the product. ``fault`` is why the API said nothing, if it did not."""
+
+    processes: Sequence[Process]
+    cameras: Sequence[Json] = ()
+    alerts: Sequence[Json] = ()
+    fault: str | None = None
+
+
+def look(api: Client, processes: Sequence[Process]) -> View:
+    """Cameras and newest alerts as the API gives them; its fault where it gives none."""
+    try:
+        cameras = api.get("/v1/cameras", limit=100)["features"]
+        alerts = api.get("/v1/alerts", limit=NEWEST)["features"]
+    except WanggeError as error:
+        return View(processes, fault=str(error))
+    return View(processes, cameras, alerts)
+
+
+def show(api: Client, processes: Callable[[], Sequence[Process]], head: RenderableType, console: Console) -> None:
+    """Until interrupted: a live table on a terminal, else ``head`` once and a line for each thing that changes."""
+    if not console.is_terminal:
+        console.print(head)
+        _lines(api, processes, console)
+        return
+    with Live(console=console, refresh_per_second=2, screen=False) as live:
+        while True:
+            live.update(Group(head, tables(look(api, processes()))))
+            time.sleep(EVERY_S)
+
+
+def _lines(api: Client, processes: Callable[[], Sequence[Process]], console: Console) -> None:
+    said: set[str] = set()
+    while True:
+        now = set(facts(look(api, processes())))
+        for line in sorted(now - said):
+            console.print(line, highlight=False)
+        said = now
+        time.sleep(EVERY_S)
+
+
+def facts(view: View) -> list[str]:
+    """One line each, the same as long as the thing stands as it did."""
+    lines = [f"process {process.name}: {process.stage}" for process in view.processes]
+    for feature in view.cameras:
+        camera, status = feature["properties"], feature["properties"]["status"]
+        why = f" ({status['error']})" if status.get("error") else ""
+        lines.append(f"camera {camera['code']}: {status['state']}{why}")
+    for feature in view.alerts:
+        alert = feature["properties"]
+        lines.append(f"alert {feature['id']} {alert['kind']}: {alert['state']} – {alert['detected_reason']}")
+    return [*lines, *([f"API: {view.fault}"] if view.fault else [])]
+
+
+def tables(view: View) -> Group:
+    """The same for a terminal, in Chinese and English."""
+    cameras = Table("摄像机 camera", "名称 name", "状态 state", "帧 counters", expand=True)
+    for feature in view.cameras:
+        camera, status = feature["properties"], feature["properties"]["status"]
+        counters = " ".join(f"{name} {value:g}" for name, value in sorted(status.items()) if _is_counter(value))
+        cameras.add_row(camera["code"], camera["name"], _coloured(status["state"], status.get("error")), counters)
+    alerts = Table("预警 alert", "类型 kind", "状态 state", "网格 grid", "依据 why", expand=True)
+    for feature in view.alerts:
+        alert = feature["properties"]
+        kind = f"{alert['kind_name']['zh']} {alert['kind_name']['en']}"
+        alerts.add_row(feature["id"], kind, _coloured(alert["state"]), alert["grid_code"], alert["detected_reason"])
+    row = Text("进程 processes  ")
+    for process in view.processes:
+        row.append_text(Text.assemble(f"{process.name} ", _coloured(process.stage), "  "))
+    return Group(row, cameras, alerts, Text(view.fault or "", style="red"))
+
+
+def _is_counter(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _coloured(state: str, error: str | None = None) -> Text:
+    style = "green" if state in _GREEN else "red" if state in _RED else "yellow"
+    return Text(f"{state}: {error}" if error else str(state), style=style)
