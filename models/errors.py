@@ -141,6 +141,12 @@ class CameraUnreachable(CameraError):
     code = "camera_unreachable"
 
 
+class CameraUntrusted(CameraError):
+    """The camera's TLS certificate does not prove that it is the camera (rtsps only)."""
+
+    code = "camera_untrusted"
+
+
 class CameraUnauthorised(CameraError):
     """The camera refuses the user name and password (401, 403)."""
 
