@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from models.camera import AllowedNetworks
-from models.errors import Unavailable, WanggeError
+from models.errors import InvalidInput, Unavailable, WanggeError
 from models.settings import Settings
 from ops import footage as vtest
 from ops.demo_board import show
@@ -48,7 +48,7 @@ def run(
     """The demo on vtest.avi, or on ``footage``. Returns the exit status: headless, 0 only if a case was closed.
 
     ``timeout_s`` counts for the headless trip only, from the moment that the footage is ready. Raises InvalidInput for
-    footage that cannot be used, and what ``Product`` raises when it cannot start.
+    footage or a JSON file that cannot be used, and what ``Product`` raises when it cannot start.
     """
     watch = Watch(time.monotonic())
     if footage is None:
@@ -69,7 +69,7 @@ def play(
 ) -> int:
     """Starts everything on these scenes. ``trip_s`` None: for people, until interrupted; else the headless trip."""
     if json_file is not None:
-        json_file.unlink(missing_ok=True)  # what is there afterwards is of this run, or is not there
+        _make_way(json_file)
     files = _prepared(scenes, settings, console)
     watch.stage("footage_s")
     deadline = time.monotonic() + (trip_s or 0.0)
@@ -118,6 +118,16 @@ def _trip(
             raise Unavailable(f"the case is closed, but {json_file} cannot be written: {error.strerror}") from None
     say(f"closed and verified by another person: alert {report['alert']['id']}, {watch.stages['total_s']:.1f} s in all")
     return 0
+
+
+def _make_way(json_file: Path) -> None:
+    """What is there afterwards is of this run, or is not there. Raises InvalidInput now rather than after the trip."""
+    try:
+        json_file.unlink(missing_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"--json {json_file}: it cannot be written ({error.strerror})") from None
+    if not os.access(json_file.absolute().parent, os.W_OK):
+        raise InvalidInput(f"--json {json_file}: its folder is not there or cannot be written")
 
 
 def _head(url: str, seeded: Seeded) -> Group:

@@ -57,7 +57,7 @@ def _lines(api: Client, processes: Callable[[], Sequence[Process]], console: Con
     while True:
         now = set(facts(look(api, processes())))
         for line in sorted(now - said):
-            console.print(line, highlight=False)
+            console.print(line, highlight=False, markup=False)
         said = now
         time.sleep(EVERY_S)
 
@@ -81,16 +81,24 @@ def tables(view: View) -> Group:
     for feature in view.cameras:
         camera, status = feature["properties"], feature["properties"]["status"]
         counters = " ".join(f"{name} {value:g}" for name, value in sorted(status.items()) if _is_counter(value))
-        cameras.add_row(camera["code"], camera["name"], _coloured(status["state"], status.get("error")), counters)
+        cameras.add_row(
+            *_plain(camera["code"], camera["name"]), _coloured(status["state"], status.get("error")), counters
+        )
     alerts = Table("预警 alert", "类型 kind", "状态 state", "网格 grid", "依据 why", expand=True)
     for feature in view.alerts:
         alert = feature["properties"]
         kind = f"{alert['kind_name']['zh']} {alert['kind_name']['en']}"
-        alerts.add_row(feature["id"], kind, _coloured(alert["state"]), alert["grid_code"], alert["detected_reason"])
+        why = _plain(alert["grid_code"], alert["detected_reason"])
+        alerts.add_row(feature["id"], kind, _coloured(alert["state"]), *why)
     row = Text("进程 processes  ")
     for process in view.processes:
         row.append_text(Text.assemble(f"{process.name} ", _coloured(process.stage), "  "))
     return Group(row, cameras, alerts, Text(view.fault or "", style="red"))
+
+
+def _plain(*cells: str) -> list[Text]:
+    """What people entered is text: its brackets are no markup of the terminal's."""
+    return [Text(cell) for cell in cells]
 
 
 def _is_counter(value: object) -> bool:
