@@ -1,5 +1,6 @@
 """Boxes: how much two overlap, which of many are the same thing, and the tiles that a picture is looked at in."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,15 +53,12 @@ class Tiling:
         ]
 
     def _spans(self, length_px: int, count: int) -> list[tuple[int, int]]:
+        count = min(count, length_px)
         size = length_px / count
-        margin = self.overlap * size if count > 1 else 0.0
-        return [
-            (
-                max(0, int(i * size - margin)),
-                min(length_px, max(int(i * size - margin) + 1, round((i + 1) * size + margin))),
-            )
-            for i in range(min(count, length_px))
-        ]
+        margin = self.overlap * size
+        starts = [max(0, math.floor(i * size - margin)) for i in range(count)]
+        ends = [min(length_px, math.ceil((i + 1) * size + margin)) for i in range(count)]
+        return list(zip(starts, ends, strict=True))
 
 
 def intersection(box: Boxes, boxes: Boxes) -> NDArray[np.float32]:

@@ -1,0 +1,12 @@
+"""The rules there are. A new kind that a camera can see is one record in ``models.incident``, one module, one line."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from detectors import crowding
+from detectors.rule import Rule
+
+RULES: Mapping[str, Rule[Any]] = MappingProxyType(
+    {rule.kind: rule for rule in (Rule(crowding.KIND, crowding.State.from_json, crowding.step, crowding.check),)}
+)

@@ -1,0 +1,119 @@
+"""The detector: a frame and what was known before, to sightings and what is known now."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from detectors.boxes import Tiling
+from detectors.catalog import RULES
+from detectors.rule import Observation, Rule
+from models.camera import CameraPoint, Zone
+from models.detections import Detections
+from models.errors import Fault, InvalidInput
+from models.frame import Frame, Pixels
+from models.geo import GroundPlane
+from models.incident import Sighting
+
+STATE_VERSION = 1
+LOOK_SCORE = 0.2
+"""Lowest score of a box that is looked for: what the rules do not count is still masked (``masking.MIN_SCORE``)."""
+
+
+class Sight(Protocol):
+    """What the detector needs of ``perception.Seen``."""
+
+    @property
+    def detections(self) -> Detections: ...
+    @property
+    def model(self) -> str: ...
+
+
+class Eyes(Protocol):
+    """What the detector needs of ``perception.Perception``."""
+
+    def look(self, bgr: Pixels, tiling: Tiling, min_score: float) -> Sight: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """``state``: JSON-able, to be given back with the camera's next frame. ``detections``: all of ``LOOK_SCORE`` or
+    more, for masking. ``reasons``: per rule and zone, as "crowding/plaza", why it spoke or did not. ``is_running``: a
+    rule waits for time to pass, so the next frame must be looked at even if nothing in it has changed.
+    """
+
+    state: dict[str, Any]
+    sightings: tuple[Sighting, ...]
+    detections: Detections
+    reasons: Mapping[str, tuple[str, ...]]
+    is_running: bool
+
+
+class Detector:
+    """Keeps nothing between frames but its model: a camera may move between detectors at any frame."""
+
+    def __init__(self, perception: Eyes, tiling: Tiling | None = None) -> None:
+        self._perception = perception
+        self._tiling = tiling or Tiling()
+
+    def observe(self, camera: CameraPoint, frame: Frame, state: Mapping[str, Any]) -> Observed:
+        """One frame further. ``state`` is the last ``Observed.state`` of this camera, or {} for none.
+
+        A zone that cannot be judged (see ``faults``) says so in its reasons and does not keep the others from it.
+        """
+        sight = self._perception.look(frame.bgr, self._tiling, LOOK_SCORE)
+        ground, notes = _ground(camera)
+        known = _known(state)
+        kept: dict[str, Any] = {}
+        sightings: list[Sighting] = []
+        reasons: dict[str, tuple[str, ...]] = {}
+        running = False
+        for key, zone, rule in _watches(camera):
+            seen = Observation(
+                camera, zone, frame.at_s, sight.detections, frame.width_px, frame.height_px, ground, sight.model
+            )
+            try:
+                step = rule.step(rule.restore(known.get(key)), seen)
+            except InvalidInput as error:
+                reasons[key] = (*notes, str(error))
+                if key in known:
+                    kept[key] = known[key]
+                continue
+            kept[key] = step.state.to_json()
+            running = running or step.state.is_running
+            sightings.extend(step.sightings)
+            reasons[key] = notes + step.reasons
+        return Observed({"version": STATE_VERSION, "rules": kept}, tuple(sightings), sight.detections, reasons, running)
+
+
+def faults(camera: CameraPoint) -> tuple[Fault, ...]:
+    """What keeps this camera's zones from being judged as they are set up: to be said once, when it is taken on."""
+    found = [Fault("control points", note) for note in _ground(camera)[1]]
+    for _, zone, rule in _watches(camera):
+        try:
+            rule.check(zone)
+        except InvalidInput as error:
+            found.append(Fault(f"zone {zone.id}", str(error)))
+    return tuple(found)
+
+
+def _watches(camera: CameraPoint) -> Iterator[tuple[str, Zone, Rule[Any]]]:
+    """Every zone with each rule that it asks for; a kind that no camera can see has none."""
+    for zone in camera.zones:
+        for kind in zone.kinds:
+            if kind in RULES:
+                yield f"{kind}/{zone.id}", zone, RULES[kind]
+
+
+def _ground(camera: CameraPoint) -> tuple[GroundPlane | None, tuple[str, ...]]:
+    if not camera.control_points:
+        return None, ()
+    try:
+        return GroundPlane.fit(camera.control_points), ()
+    except InvalidInput as error:
+        return None, (f"not calibrated: {error}",)
+
+
+def _known(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The rules' states, none if they are of another version."""
+    rules = state.get("rules") if state.get("version") == STATE_VERSION else None
+    return rules if isinstance(rules, dict) else {}

@@ -1,0 +1,124 @@
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from detectors.boxes import Tiling
+from detectors.detector import LOOK_SCORE, Detector, faults
+from models.camera import CameraPoint, SourceUrl, Zone
+from models.detections import Detections
+from models.frame import Frame, Pixels
+from models.geo import ControlPoint, GeoPoint
+from models.incident import Phase
+
+HERE = GeoPoint(109.03, 32.68)
+LEVELS = {"crowding": {"enter_persons": 3.0, "dwell_s": 2.0}}
+WHOLE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+CAMERA = CameraPoint(
+    "c1",
+    "c-1",
+    "C",
+    HERE,
+    SourceUrl.parse("rtsp://user:secret-word@camera/1"),
+    "test",
+    None,
+    zones=(Zone("a", "A", WHOLE, ("crowding",), LEVELS), Zone("b", "B", WHOLE, ("crowding",), LEVELS)),
+)
+
+
+@dataclass
+class Sight:
+    detections: Detections
+    model: str = "fake@1"
+
+
+class FakeEyes:
+    """Sees that many people at one spot, whatever the picture shows, and remembers how it was asked."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.asked: list[tuple[Tiling, float]] = []
+
+    def look(self, bgr: Pixels, tiling: Tiling, min_score: float) -> Sight:
+        del bgr
+        self.asked.append((tiling, min_score))
+        boxes = np.array([[20, 30, 30, 50]] * self.count, np.float32).reshape(-1, 4)
+        scores = np.full(self.count, 0.9, np.float32)
+        return Sight(Detections(boxes, scores, np.zeros(self.count, np.int32), ("person",)))
+
+
+def frame(at_s: float) -> Frame:
+    return Frame("c1", at_s, np.zeros((100, 100, 3), np.uint8))
+
+
+def test_every_zone_has_its_own_state_and_a_new_detector_takes_over() -> None:
+    state: dict[str, object] = {}
+    said = []
+    for at_s in (0.0, 1.0, 2.0, 3.0):
+        observed = Detector(FakeEyes(4)).observe(CAMERA, frame(at_s), json.loads(json.dumps(state)))
+        state = observed.state
+        said += [(s.zone_id, s.phase, s.at_s, s.onset_s, s.model) for s in observed.sightings]
+    assert said == [("a", Phase.ONSET, 2.0, 0.0, "fake@1"), ("b", Phase.ONSET, 2.0, 0.0, "fake@1")]
+    assert sorted(observed.reasons) == ["crowding/a", "crowding/b"]
+    assert len(observed.detections) == 4
+
+
+def test_the_look_goes_down_to_what_must_be_masked() -> None:
+    eyes = FakeEyes(0)
+    Detector(eyes, Tiling(2, 1)).observe(CAMERA, frame(0), {})
+    assert eyes.asked == [(Tiling(2, 1), LOOK_SCORE)]
+
+
+def test_the_state_of_a_zone_that_is_gone_is_dropped() -> None:
+    detector = Detector(FakeEyes(4))
+    state = detector.observe(CAMERA, frame(0), {}).state
+    assert sorted(state["rules"]) == ["crowding/a", "crowding/b"]
+    assert list(detector.observe(replace(CAMERA, zones=CAMERA.zones[1:]), frame(1), state).state["rules"]) == [
+        "crowding/b"
+    ]
+
+
+@pytest.mark.parametrize("other", [{"version": 99}, {"version": 1, "rules": []}, {"rules": {}}])
+def test_a_state_of_another_version_is_begun_anew(other: dict[str, object]) -> None:
+    detector = Detector(FakeEyes(4))
+    state = detector.observe(CAMERA, frame(0), {}).state
+    assert detector.observe(CAMERA, frame(2), state).sightings
+    assert not detector.observe(CAMERA, frame(2), state | other if "version" in other else other).sightings
+
+
+def test_a_zone_that_cannot_be_judged_says_so_and_leaves_the_others() -> None:
+    wrong = replace(CAMERA.zones[0], levels={"crowding": {"enter_persons": 3.0, "leave_persons": 9.0}})
+    camera = replace(CAMERA, zones=(wrong, CAMERA.zones[1]))
+    detector = Detector(FakeEyes(4))
+    state = detector.observe(CAMERA, frame(0), {}).state
+    observed = detector.observe(camera, frame(2), state)
+    assert [s.zone_id for s in observed.sightings] == ["b"]
+    assert observed.reasons["crowding/a"] == ("zone a: leave_persons 9 must be below enter_persons 3",)
+    assert observed.state["rules"]["crowding/a"] == state["rules"]["crowding/a"]
+
+
+def test_faults_of_a_camera_are_told_at_once() -> None:
+    assert faults(CAMERA) == ()
+    wrong = replace(CAMERA.zones[0], levels={"crowding": {"enter": 3.0}})
+    three = tuple(ControlPoint(x, 0.5, HERE) for x in (0.1, 0.2, 0.3))
+    found = [str(fault) for fault in faults(replace(CAMERA, zones=(wrong,), control_points=three))]
+    assert found[0].startswith("control points: not calibrated: a ground plane needs at least 4")
+    assert found[1].startswith("zone a: zone a: crowding has no level 'enter'")
+
+
+def test_control_points_that_fit_no_plane_are_said_in_the_reasons() -> None:
+    three = tuple(ControlPoint(x, 0.5, HERE) for x in (0.1, 0.2, 0.3))
+    observed = Detector(FakeEyes(4)).observe(replace(CAMERA, control_points=three), frame(0), {})
+    assert observed.reasons["crowding/a"][0].startswith("not calibrated: ")
+
+
+def test_a_kind_that_no_rule_sees_is_passed_over() -> None:
+    other = replace(CAMERA, zones=(replace(CAMERA.zones[0], kinds=("camera_offline",)),))
+    observed = Detector(FakeEyes(4)).observe(other, frame(0), {})
+    assert (observed.sightings, observed.reasons) == ((), {})
+
+
+def test_nothing_that_is_kept_or_said_holds_the_camera_s_password() -> None:
+    observed = Detector(FakeEyes(4)).observe(CAMERA, frame(0), {})
+    assert "secret-word" not in repr((observed.state, observed.sightings, observed.reasons))
