@@ -60,13 +60,13 @@ class Conflict(WanggeError):
 
 
 class StaleVersion(Conflict):
-    """The command saw an older version of the alert; ``current`` is the one to look at before trying again."""
+    """The command saw an older version of ``what``; ``current`` is the one to look at before trying again."""
 
     code = "stale_version"
 
-    def __init__(self, expected: int, current: int) -> None:
+    def __init__(self, expected: int, current: int, what: str = "the alert") -> None:
         super().__init__(
-            f"the alert has moved on to version {current} since version {expected} was read: look again, then decide"
+            f"{what} has moved on to version {current} since version {expected} was read: look again, then decide"
         )
         self.expected, self.current = expected, current
 

@@ -44,6 +44,7 @@ grids = Table(
     Column("polygon", JSON),
     Column("valid_from_s", Double),
     Column("valid_to_s", Double),
+    Column("changed_s", Double, nullable=False),
 )
 
 people = Table(
@@ -138,6 +139,8 @@ alerts = Table(
     Column("claim_until_s", Double, index=True),
     Column("body", JSON, nullable=False, comment="the whole projection"),
     Index(None, "state", "severity", "created_s"),
+    Index(None, "fold_key", "created_s"),
+    Index(None, "created_s", "id"),
 )
 
 events = Table(

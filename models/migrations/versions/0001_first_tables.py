@@ -40,6 +40,8 @@ def upgrade() -> None:
     with op.batch_alter_table("alerts", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_alerts_camera_id"), ["camera_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_alerts_claim_until_s"), ["claim_until_s"], unique=False)
+        batch_op.create_index(batch_op.f("ix_alerts_created_s_id"), ["created_s", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_alerts_fold_key_created_s"), ["fold_key", "created_s"], unique=False)
         batch_op.create_index(batch_op.f("ix_alerts_grid_path"), ["grid_path"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_alerts_state_severity_created_s"), ["state", "severity", "created_s"], unique=False
@@ -56,6 +58,7 @@ def upgrade() -> None:
         sa.Column("polygon", sa.JSON(), nullable=True),
         sa.Column("valid_from_s", sa.Double(), nullable=True),
         sa.Column("valid_to_s", sa.Double(), nullable=True),
+        sa.Column("changed_s", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(["parent"], ["grids.code"], name=op.f("fk_grids_parent")),
         sa.PrimaryKeyConstraint("code", name=op.f("pk_grids")),
     )

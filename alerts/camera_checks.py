@@ -1,0 +1,118 @@
+"""What a camera point must be before it is registered. Pure."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from models.camera import SourceUrl, Zone
+from models.errors import Fault, InvalidInput
+from models.geo import ControlPoint, GeoPoint, GroundPlane, distance_m
+from models.incident import kind_of
+from models.text import checked_text
+
+MOST_ZONES = 50
+MOST_CONTROL_POINTS = 100
+FARTHEST_CONTROL_POINT_M = 5_000.0
+"""Farther than a city camera sees the ground; a longitude swapped for a latitude is farther still."""
+
+_CODE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._:\-]{0,63}")
+_GBT28181_CAMERA_TYPES = ("131", "132")
+"""GB/T 28181-2016, annex D: digits 11 to 13 of a 20-digit code; 131 a camera, 132 a network camera (IPC)."""
+
+
+@dataclass(frozen=True)
+class NewCamera:
+    """A camera point as someone enters it. ``grid_code`` None: the grid that ``place`` lies in."""
+
+    code: str
+    name: str
+    place: GeoPoint
+    url: SourceUrl = field(repr=False)
+    purpose: str
+    grid_code: str | None = None
+    zones: tuple[Zone, ...] = ()
+    control_points: tuple[ControlPoint, ...] = ()
+    enabled: bool = True
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInput; ``faults`` names each field."""
+        faults = [*_text_faults(self), *_zone_faults(self.zones), *_ground_faults(self)]
+        if faults:
+            raise InvalidInput(f"the camera was not registered: {faults[0]}", faults)
+
+
+def _text_faults(camera: NewCamera) -> list[Fault]:
+    faults = []
+    if not _CODE.fullmatch(camera.code):
+        faults.append(Fault("code", "1 to 64 letters, digits, '.', ':', '-' or '_'"))
+    elif re.fullmatch(r"[0-9]{20}", camera.code) and camera.code[10:13] not in _GBT28181_CAMERA_TYPES:
+        faults.append(
+            Fault(
+                "code",
+                f"a 20-digit GB/T 28181 code of a camera has 131 or 132 at digits 11 to 13, not {camera.code[10:13]}",
+            )
+        )
+    for name, text, what in (("name", camera.name, "the name"), ("purpose", camera.purpose, "the purpose")):
+        try:
+            checked_text(text, what)
+        except InvalidInput as error:
+            faults.append(Fault(name, str(error)))
+    return faults
+
+
+def _zone_faults(zones: Sequence[Zone]) -> list[Fault]:
+    if len(zones) > MOST_ZONES:
+        return [Fault("zones", f"a camera has at most {MOST_ZONES} zones")]
+    faults = []
+    ids = [zone.id for zone in zones]
+    faults += [
+        Fault(f"zones[{id_}]", "the id is taken by another zone")
+        for id_ in sorted({i for i in ids if ids.count(i) > 1})
+    ]
+    for zone in zones:
+        try:
+            checked_text(zone.name, "the name")
+            for kind in zone.kinds:
+                kind_of(kind)
+            for kind, levels in zone.levels.items():
+                _check_levels(kind, levels)
+        except InvalidInput as error:
+            faults.append(Fault(f"zones[{zone.id}]", str(error)))
+    return faults
+
+
+def _check_levels(kind: str, levels: Mapping[str, float]) -> None:
+    parameters = kind_of(kind).parameters
+    for name, level in levels.items():
+        if name not in parameters:
+            raise InvalidInput(f"{kind} has no level {name!r}; it has: {', '.join(sorted(parameters)) or 'none'}")
+        allowed = parameters[name]
+        if not allowed.low <= level <= allowed.high:  # also refuses NaN
+            raise InvalidInput(f"{kind}.{name} is {allowed.low:g} to {allowed.high:g} {allowed.unit}, not {level:g}")
+
+
+def _ground_faults(camera: NewCamera) -> list[Fault]:
+    points = camera.control_points
+    if not points:
+        return []
+    if len(points) > MOST_CONTROL_POINTS:
+        return [Fault("control_points", f"a camera has at most {MOST_CONTROL_POINTS}")]
+    for number, point in enumerate(points, start=1):
+        where = f"control_points[{number}]"
+        if not all(math.isfinite(v) and 0 <= v <= 1 for v in (point.x, point.y)):
+            return [Fault(where, "x and y are fractions of the picture, 0 to 1")]
+        away_m = distance_m(camera.place, point.place)
+        if away_m > FARTHEST_CONTROL_POINT_M:
+            return [Fault(where, f"it lies {away_m / 1000:.0f} km from the camera; longitude comes first")]
+    try:
+        ground = GroundPlane.fit(points)
+    except InvalidInput as error:
+        return [Fault("control_points", str(error))]
+    faults = []
+    for zone in camera.zones:
+        try:
+            ground.area_m2(zone.polygon)
+        except InvalidInput as error:
+            faults.append(Fault(f"zones[{zone.id}]", str(error)))
+    return faults

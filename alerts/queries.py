@@ -1,0 +1,51 @@
+"""What list queries share: pages by keyset, how long one may be, and the subtrees that an actor may see."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, false, func, or_, true
+
+from models.errors import InvalidInput
+from models.people import Actor, Permission
+
+T = TypeVar("T")
+
+LONGEST_PAGE = 500
+NO_SUCH_THING = "there is no such thing within the grids that you may see"
+"""Word for word what ``policy.check`` says of a thing out of sight: the two must not be told apart."""
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """Some items in order; ``next`` is what to pass as ``after`` for those that follow, None at the end."""
+
+    items: tuple[T, ...]
+    next: str | None = None
+
+
+def checked_limit(limit: int) -> int:
+    """Raises InvalidInput unless 1 to LONGEST_PAGE."""
+    if not 1 <= limit <= LONGEST_PAGE:
+        raise InvalidInput(f"a page holds 1 to {LONGEST_PAGE} items, not {limit}")
+    return limit
+
+
+def checked_key(key: str) -> str:
+    """Raises InvalidInput for an id, code or ``after`` with characters that databases refuse (NUL, lone surrogates)."""
+    if not key.isprintable() or len(key) > 1024:
+        raise InvalidInput("an id or key holds characters that none has")
+    return key
+
+
+def in_subtrees(path: ColumnElement[Any], subtrees: Iterable[str]) -> ColumnElement[bool]:
+    """Whether a grid path lies in one of the subtrees; never true where there is none.
+
+    Compares characters, not by LIKE: SQLite's LIKE takes "a" for "A", and codes may hold its wildcards.
+    """
+    return or_(false(), *(func.substr(path, 1, len(subtree)) == subtree for subtree in subtrees))
+
+
+def in_sight(path: ColumnElement[Any], actor: Actor, permission: Permission) -> ColumnElement[bool]:
+    """Whether the actor holds that permission in the grid of that path."""
+    return true() if actor.is_system else in_subtrees(path, actor.paths_for(permission))
