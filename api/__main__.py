@@ -1,0 +1,156 @@
+"""The API process: ``python -m api``. Reads its settings from the environment and ends on SIGTERM within 3 s."""
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+import structlog
+import uvicorn
+from redis import Redis
+from sqlalchemy import Engine
+
+from alerts.database import open_database, schema_fault
+from alerts.desk import Desk
+from alerts.evidence import EvidenceStore
+from alerts.queue import EventStream, connect
+from alerts.registry import Registry
+from alerts.sealer import last_position, sealed_after
+from alerts.sight import heads
+from alerts.vault import Vault
+from api.app import create_app
+from api.metrics import Metrics
+from api.schemas import EventShown
+from api.services import Services
+from api.tail import LiveEvent, Tail
+from api.video import VideoDesk
+from models.errors import Misconfigured, WanggeError
+from models.logs import configure
+from models.settings import Settings, read_settings
+
+WAKE_BLOCK_MS = 500
+STUCK_READER_MS = 20_000
+"""A reader whose window stays shut for so long is cut off by the kernel (tcp(7), TCP_USER_TIMEOUT)."""
+GRACE_S = 2
+
+log = structlog.get_logger("api")
+
+
+def live_reader(engine: Engine) -> Callable[[int, int], Sequence[LiveEvent]]:
+    """What the live streams send: sealed events, each with its alert's grid as it is now."""
+
+    def read(position: int, limit: int) -> Sequence[LiveEvent]:
+        sealed = sealed_after(engine, position, limit)
+        known = heads(engine, {item.event.alert_id for item in sealed})
+        found = []
+        for item in sealed:
+            head = known[item.event.alert_id]
+            body = {
+                "position": item.position,
+                **EventShown.of(item.event).model_dump(mode="json"),
+                "alert": {
+                    "state": head.state,
+                    "kind": head.kind,
+                    "severity": head.severity,
+                    "camera_id": head.camera_id,
+                    "grid_code": head.grid_code,
+                },
+            }
+            found.append(LiveEvent(item.position, head.grid_path, body))
+        return found
+
+    return read
+
+
+def build(settings: Settings, engine: Engine, redis: Redis | None, closing: Callable[[], bool]) -> Services:
+    """The services on ``engine`` and ``redis``; opens no connection yet."""
+    registry = Registry(engine, Vault(settings.key_file))
+    stream = EventStream(redis) if redis else None
+    wake = (lambda position: stream.wait(position, WAKE_BLOCK_MS)) if stream else None
+    return Services(
+        settings=settings,
+        engine=engine,
+        desk=Desk(engine, registry, claim_lease_s=settings.claim_lease_s),
+        registry=registry,
+        evidence=EvidenceStore(settings.evidence),
+        video=VideoDesk(settings.video_desk),
+        tail=Tail(live_reader(engine), lambda: last_position(engine), wake),
+        metrics=Metrics(),
+        redis=redis,
+        now=time.time,
+        closing=closing,
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The listening socket. Raises Misconfigured with the setting to change, as when the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    link = socket.socket(family)
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STUCK_READER_MS)
+    try:
+        link.bind((host, port))
+        link.listen(512)
+    except OSError as error:
+        link.close()
+        raise Misconfigured(
+            f"the API cannot listen on {host} port {port}: {error.strerror}; "
+            "end what uses it, or set WANGGE_PORT (or WANGGE_HOST) to another"
+        ) from None
+    return link
+
+
+def serve(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT. Raises Misconfigured."""
+    engine = open_database(settings.database_url)
+    redis = connect(settings.redis_url) if settings.redis_url else None
+    try:
+        fault = schema_fault(engine)
+        if fault:
+            raise Misconfigured(fault)
+        with listen(settings.host, settings.port) as link:
+            server: uvicorn.Server
+            app = create_app(build(settings, engine, redis, lambda: server.should_exit))
+            config = uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                ws="none",
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_S,
+                limit_concurrency=2000,
+                h11_max_incomplete_event_size=65_536,
+            )
+            server = uvicorn.Server(config)
+            log.info("listening", host=settings.host, port=link.getsockname()[1])
+            server.run(sockets=[link])
+    finally:
+        engine.dispose()
+        if redis:
+            redis.close()
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    # The server catches the signal, ends in order, then raises it once more for whoever started it: that is us.
+    sys.exit(0)
+
+
+def main() -> int:
+    """0 after a signal, 1 with a sentence on stderr for what is misconfigured."""
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGINT, _end)
+    try:
+        settings = read_settings(os.environ)
+        configure(settings.log_level)
+        serve(settings)
+    except WanggeError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - for the person who started it
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

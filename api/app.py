@@ -1,0 +1,75 @@
+"""The application: routes, errors, and what surrounds every request. Everything it works with is handed in."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI
+
+from api import alerts, cameras, errors, evidence, grids, live, people, queue, sessions, system
+from api.edge import Edge
+from api.page import pages
+from api.schemas import Problem
+from api.services import Services
+
+_DESCRIPTION = """Wangge (网格): from an incident that a camera sees to a case that a grid worker closed.
+
+Places are WGS-84 longitude, latitude (GeoJSON). Times are RFC 3339. Lists are paged by `next`. Errors are
+problem documents (RFC 9457) with a stable `code`, titled in the language of Accept-Language. Commands take an
+Idempotency-Key and the version that they were decided on.
+"""
+
+
+def create_app(services: Services) -> FastAPI:
+    """The ASGI application around ``services``."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        following = asyncio.create_task(services.tail.run())
+        try:
+            yield
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+
+    app = FastAPI(
+        title="Wangge",
+        version=_version(),
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        # The framework's documentation pages load scripts from another host: they are left out.
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        responses={"default": {"model": Problem, "description": "a problem document"}},
+    )
+    app.state.services = services
+    errors.install(app)
+    for router in (
+        sessions.router,
+        alerts.router,
+        evidence.router,
+        queue.router,
+        grids.router,
+        cameras.router,
+        people.router,
+        live.router,
+        system.router,
+        pages(),
+    ):
+        app.include_router(router)
+    caps = {
+        "/v1/grids/import": grids.IMPORT_MAX_BYTES,
+        "/evidence": services.settings.photo_max_bytes + evidence.MULTIPART_OVERHEAD_BYTES,
+    }
+    app.add_middleware(Edge, caps=caps, observed=services.metrics.observed)
+    return app
+
+
+def _version() -> str:
+    try:
+        return version("wangge")
+    except PackageNotFoundError:
+        return "0"  # run from a checkout

@@ -1,0 +1,100 @@
+"""Asks the camera worker's video desk. Passes bytes on and knows no codec.
+
+One request per connection over a unix socket: a JSON line (and bytes), answered by a JSON line (and bytes).
+"""
+
+import json
+import os
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from api.errors import by_code
+from models.errors import Unavailable
+
+LONGEST_LINE_BYTES = 4 * 1024 * 1024
+LARGEST_PICTURE_BYTES = 32 * 1024 * 1024
+_CHUNK_BYTES = 65_536
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the desk said, and the bytes that came with it."""
+
+    facts: Mapping[str, Any]
+    data: bytes = b""
+
+
+class VideoDesk:
+    """The desk behind the socket at ``path``. Each method raises Unavailable when it does not answer in time, and the
+    core error that the desk names when it refuses."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def probe(self, url: str) -> Answer:
+        """Connects to a camera and says what it sends; the bytes are a masked still. Raises CameraError."""
+        return self._ask({"op": "probe", "url": url}, timeout_s=40)
+
+    def picture(self, camera_id: str) -> bytes:
+        """A masked JPEG of what a watched camera saw last."""
+        return self._ask({"op": "picture", "camera_id": camera_id}, timeout_s=8).data
+
+    def mask(self, photo: bytes) -> Answer:
+        """The photo as JPEG with heads and plates masked and without EXIF. Raises InvalidInput, TooLarge."""
+        return self._ask({"op": "mask", "bytes": len(photo)}, photo, timeout_s=20)
+
+    def status(self) -> dict[str, Any]:
+        """What each camera does now, by id."""
+        cameras = self._ask({"op": "status"}, timeout_s=2).facts.get("cameras")
+        return cameras if isinstance(cameras, dict) else {}
+
+    def _ask(self, request: Mapping[str, Any], data: bytes = b"", *, timeout_s: float) -> Answer:
+        try:
+            with socket.socket(socket.AF_UNIX) as link:
+                link.settimeout(timeout_s)
+                self._connect(link)
+                # A desk that refuses early closes its end: its answer is still there to be read.
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    link.sendall(json.dumps(request).encode() + b"\n" + data)
+                return _read(link)
+        except (OSError, ValueError):
+            raise Unavailable("the camera worker does not answer now; try again shortly", 5) from None
+
+    def _connect(self, link: socket.socket) -> None:
+        # A unix socket's path may have 107 bytes, the data directory's more: go by way of an open folder.
+        folder = os.open(self._path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            link.connect(f"/proc/self/fd/{folder}/{self._path.name}")
+        finally:
+            os.close(folder)
+
+
+def _read(link: socket.socket) -> Answer:
+    received = bytearray()
+    while (end := received.find(b"\n")) < 0:
+        if len(received) > LONGEST_LINE_BYTES:
+            raise ValueError("the answer's first line does not end")
+        received += _more(link)
+    facts = json.loads(received[:end])
+    if not isinstance(facts, dict):
+        raise ValueError("the answer is no object")
+    if not facts.get("ok"):
+        raise by_code(str(facts.get("code", "")), str(facts.get("message", "the camera worker gave no reason"))[:500])
+    wanted = int(facts.get("bytes", 0))
+    if not 0 <= wanted <= LARGEST_PICTURE_BYTES:
+        raise ValueError("the answer is too large")
+    data = received[end + 1 :]
+    while len(data) < wanted:
+        data += _more(link)
+    return Answer(facts, bytes(data[:wanted]))
+
+
+def _more(link: socket.socket) -> bytes:
+    chunk = link.recv(_CHUNK_BYTES)
+    if not chunk:
+        raise ValueError("the answer ends in its middle")
+    return chunk
