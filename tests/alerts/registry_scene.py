@@ -1,7 +1,9 @@
 """A small city for tests: root R, districts A and B side by side, leaves A1, A2 (west to east) and B1; 1 km squares."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sqlalchemy import Engine
 
@@ -71,10 +73,18 @@ class Scene:
 
 def build(folder: Path) -> Scene:
     """A database with the city in it. The caller disposes of the engine."""
+    (folder / "registry.db").write_bytes(_city_database())
     engine = open_database(f"sqlite:///{folder / 'registry.db'}")
-    upgrade(engine)
-    clock = Clock()
-    vault = Vault(folder / "secret.key")
-    registry = Registry(engine, vault, clock)
-    registry.import_grids(parse_grids(city()), SYSTEM)
-    return Scene(engine, registry, vault, clock)
+    clock, vault = Clock(), Vault(folder / "secret.key")
+    return Scene(engine, Registry(engine, vault, clock), vault, clock)
+
+
+@cache
+def _city_database() -> bytes:
+    """Made once: bringing the schema up costs more than most tests."""
+    with TemporaryDirectory() as folder:
+        engine = open_database(f"sqlite:///{folder}/city.db")
+        upgrade(engine)
+        Registry(engine, Vault(Path(folder) / "unused.key"), Clock()).import_grids(parse_grids(city()), SYSTEM)
+        engine.dispose()  # the last connection folds the write-ahead log into the file
+        return (Path(folder) / "city.db").read_bytes()
