@@ -1,0 +1,94 @@
+"""What the worker's parent and its children tell each other about: cameras going down, sightings coming up."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from models.camera import (
+    CameraPoint,
+    Credentials,
+    SourceUrl,
+    control_point_from_json,
+    control_point_to_json,
+    zone_from_json,
+    zone_to_json,
+)
+from models.errors import CameraError, InvalidInput
+from models.geo import GeoPoint
+from models.incident import Incident, Sighting, incident_from_json, incident_to_json
+
+MAX_REASON = 1000
+MAX_NAME = 200
+
+
+def source_to_json(source: SourceUrl) -> dict[str, Any]:
+    """With user name and password: for a child's pipe, and nothing else."""
+    secret = source.credentials
+    return {
+        "scheme": source.scheme,
+        "host": source.host,
+        "port": source.port,
+        "target": source.target,
+        "credentials": [secret.username, secret.password] if secret else None,
+    }
+
+
+def source_from_json(data: Mapping[str, Any]) -> SourceUrl:
+    secret = data["credentials"]
+    credentials = Credentials(*secret) if secret else None
+    return SourceUrl(data["scheme"], data["host"], data["port"], data["target"], credentials)
+
+
+def camera_to_json(camera: CameraPoint) -> dict[str, Any]:
+    """With user name and password: for a child's pipe, and nothing else."""
+    return {
+        "id": camera.id,
+        "code": camera.code,
+        "name": camera.name,
+        "place": [camera.place.lon_deg, camera.place.lat_deg],
+        "source": source_to_json(camera.source),
+        "purpose": camera.purpose,
+        "grid_code": camera.grid_code,
+        "zones": [zone_to_json(zone) for zone in camera.zones],
+        "control_points": [control_point_to_json(point) for point in camera.control_points],
+        "version": camera.version,
+    }
+
+
+def camera_from_json(data: Mapping[str, Any]) -> CameraPoint:
+    return CameraPoint(
+        id=data["id"],
+        code=data["code"],
+        name=data["name"],
+        place=GeoPoint(*data["place"]),
+        source=source_from_json(data["source"]),
+        purpose=data["purpose"],
+        grid_code=data["grid_code"],
+        zones=tuple(zone_from_json(zone) for zone in data["zones"]),
+        control_points=tuple(control_point_from_json(point) for point in data["control_points"]),
+        version=data["version"],
+    )
+
+
+def sighting_to_json(sighting: Sighting) -> dict[str, Any]:
+    data = incident_to_json(Incident(**vars(sighting), source="-", seq=1, camera_id="-"))
+    return {name: data[name] for name in data.keys() - {"source", "seq", "camera_id", "evidence"}}
+
+
+def sighting_from_json(data: Any) -> Sighting:
+    """Raises InvalidInput for anything that is no sighting."""
+    if not isinstance(data, dict):
+        raise InvalidInput("a sighting is a JSON object")
+    incident = incident_from_json(data | {"source": "-", "seq": 1, "camera_id": "-", "evidence": []})
+    zone_id, model = incident.zone_id, incident.model
+    if not (zone_id is None or isinstance(zone_id, str)) or not (model is None or isinstance(model, str)):
+        raise InvalidInput("a sighting names its zone and its model by text")
+    if max(len(incident.reason), len(zone_id or ""), len(model or "")) > MAX_REASON:
+        raise InvalidInput(f"a sighting's reason is longer than {MAX_REASON} characters")
+    return Sighting(**{item.name: getattr(incident, item.name) for item in fields(Sighting)})
+
+
+def camera_error(code: Any, message: Any) -> CameraError:
+    """The error that a child told of. A code that is none of ours is a plain CameraError."""
+    kinds = {kind.code: kind for kind in CameraError.__subclasses__()}
+    return kinds.get(str(code), CameraError)(str(message)[:MAX_REASON])

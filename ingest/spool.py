@@ -1,0 +1,191 @@
+"""The spool: incidents that this worker has taken responsibility for and the ledger has not confirmed yet.
+
+One SQLite file. An incident and the rule state that goes with it are one transaction, on disk when ``append``
+returns: a crash can neither lose the one nor tell it twice. Freed only by the ledger's cursor.
+"""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ingest.pipes import read_json
+from models.errors import InvalidInput, Misconfigured, Unavailable
+from models.incident import Evidence, Incident, Sighting, incident_from_json, incident_to_json
+from models.ulid import new_ulid
+
+SCHEMA = 1
+MAX_STATE_BYTES = 256 * 1024
+_TABLES = """
+CREATE TABLE source (id TEXT NOT NULL);
+CREATE TABLE outgoing (seq INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);
+CREATE TABLE states (camera_id TEXT PRIMARY KEY, body TEXT NOT NULL, at_s REAL NOT NULL) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True)
+class Report:
+    """An incident before it has its number."""
+
+    camera_id: str
+    sighting: Sighting
+    evidence: tuple[Evidence, ...] = ()
+
+    def numbered(self, source: str, seq: int) -> Incident:
+        return Incident(**vars(self.sighting), source=source, seq=seq, camera_id=self.camera_id, evidence=self.evidence)
+
+
+class Spool:
+    """May be used by several threads; they take turns. Every method raises Unavailable when the disk refuses."""
+
+    def __init__(self, path: Path, now_s: float) -> None:
+        """Opens or makes the file. ``now_s`` (Unix seconds) goes into the name of a new source.
+
+        Raises Misconfigured when the file is there and is no spool that this version can read.
+        """
+        self._lock = threading.Lock()
+        self.added = threading.Event()
+        """Set when incidents came in; whoever sends them clears it."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+        except (OSError, sqlite3.Error) as error:
+            raise Misconfigured(f"the spool {path} cannot be opened: {error}") from None
+        try:
+            for pragma in ("journal_mode=WAL", "synchronous=FULL"):
+                self._db.execute(f"PRAGMA {pragma}")
+            self._prepare(path, now_s)
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise Misconfigured(
+                f"the spool {path} cannot be read ({error}): restore it or move it away; "
+                "incidents in it that never reached the ledger are lost with it"
+            ) from None
+        except Misconfigured:
+            self._db.close()
+            raise
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    @property
+    def source(self) -> str:
+        """The name under which the ledger counts this spool's incidents."""
+        with self._turn():
+            return self._source()
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """What was last saved for each camera."""
+        with self._turn():
+            rows = self._db.execute("SELECT camera_id, body FROM states").fetchall()
+        return {camera_id: read_json(body.encode()) for camera_id, body in rows}
+
+    def append(self, reports: Sequence[Report], states: Mapping[str, Mapping[str, Any]], now_s: float) -> list[int]:
+        """Stores incidents and cameras' states as one; gives the incidents' numbers.
+
+        Raises InvalidInput for a state larger than 256 KiB.
+        """
+        rows = [(camera_id, _state(state), now_s) for camera_id, state in states.items()]
+        numbers = []
+        with self._writing() as db:
+            for report in reports:
+                body = json.dumps(incident_to_json(report.numbered("-", 1)), ensure_ascii=False, allow_nan=False)
+                numbers.append(int(db.execute("INSERT INTO outgoing (body) VALUES (?)", (body,)).lastrowid or 0))
+            db.executemany("INSERT OR REPLACE INTO states (camera_id, body, at_s) VALUES (?, ?, ?)", rows)
+        if numbers:
+            self.added.set()
+        return numbers
+
+    def forget(self, camera_ids: Sequence[str]) -> None:
+        """Drops the states of cameras that are watched no more."""
+        with self._writing() as db:
+            db.executemany("DELETE FROM states WHERE camera_id = ?", [(camera_id,) for camera_id in camera_ids])
+
+    def unsent(self, after: int, limit: int) -> list[Incident]:
+        """Up to ``limit`` incidents with numbers above ``after``, in order."""
+        with self._turn():
+            source = self._source()
+            rows = self._db.execute(
+                "SELECT seq, body FROM outgoing WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)
+            ).fetchall()
+        return [incident_from_json(read_json(body.encode()) | {"source": source, "seq": seq}) for seq, body in rows]
+
+    def waiting(self) -> int:
+        """How many incidents the ledger has not confirmed."""
+        with self._turn():
+            return int(self._db.execute("SELECT count(*) FROM outgoing").fetchone()[0])
+
+    def settle(self, cursor: int, now_s: float) -> str:
+        """Frees what the ledger has, up to and with ``cursor``; gives the source's name after that.
+
+        Where cursor and numbers cannot belong together, spool or ledger was restored from a backup: the one would
+        then take new incidents for known ones, or wait for ever for a number that never comes. The source takes a
+        new name then, and what is not confirmed is numbered from 1 again.
+        """
+        with self._writing() as db:
+            row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outgoing'").fetchone()
+            last = int(row[0]) if row else 0
+            oldest = db.execute("SELECT min(seq) FROM outgoing").fetchone()[0]
+            freed = last if oldest is None else int(oldest) - 1
+            db.execute("DELETE FROM outgoing WHERE seq <= ?", (cursor,))
+            if cursor < freed or cursor > last:
+                bodies = db.execute("SELECT body FROM outgoing ORDER BY seq").fetchall()
+                db.execute("DELETE FROM outgoing")
+                db.execute("DELETE FROM sqlite_sequence WHERE name = 'outgoing'")
+                db.executemany("INSERT INTO outgoing (body) VALUES (?)", bodies)
+                db.execute("UPDATE source SET id = ?", (_new_source(now_s),))
+            return self._source()
+
+    def _source(self) -> str:
+        return str(self._db.execute("SELECT id FROM source").fetchone()[0])
+
+    def _prepare(self, path: Path, now_s: float) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            for statement in _TABLES.strip().split(";\n"):
+                self._db.execute(statement)
+            self._db.execute("INSERT INTO source (id) VALUES (?)", (_new_source(now_s),))
+            self._db.execute(f"PRAGMA user_version = {SCHEMA}")
+        elif version != SCHEMA:
+            raise Misconfigured(f"the spool {path} was made by another version ({version}, this one knows {SCHEMA})")
+        self._db.execute("COMMIT")
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as error:
+                raise Unavailable(f"the spool does not answer: {error}; is the disk full?") from None
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: on disk when the block ends, undone if it raises."""
+        with self._turn():
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield self._db
+                self._db.execute("COMMIT")
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+
+
+def _new_source(now_s: float) -> str:
+    return f"worker:{new_ulid(now_s)}"
+
+
+def _state(state: Mapping[str, Any]) -> str:
+    try:
+        text = json.dumps(state, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise InvalidInput(f"a state cannot be stored: {error}") from None
+    if len(text) > MAX_STATE_BYTES:
+        raise InvalidInput(f"a state of {len(text)} characters is too large, {MAX_STATE_BYTES} are allowed")
+    return text
