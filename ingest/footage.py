@@ -1,22 +1,21 @@
 """Video files for the simulator: read as a camera would send them, or made into such files."""
 
-import contextlib
 import itertools
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import av
+import ffmpeg
 from av.bitstream import BitStreamFilterContext
-from av.container import InputContainer, OutputContainer
-from av.video.frame import PictureType, VideoFrame
+from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from ingest.rtp import is_parameter_set, nal_type
 from ingest.sdp import Codec
-from models.errors import InvalidInput
+from models.errors import InvalidInput, Misconfigured
 
 _CODECS: dict[str, Codec] = {"h264": "h264", "hevc": "hevc"}
 _ENCODERS: dict[Codec, str] = {"h264": "libx264", "hevc": "libx265"}
@@ -64,6 +63,19 @@ def load(path: Path) -> Footage:
     return Footage(codec, tuple(samples), samples[-1].at_s + frame_s, sets)
 
 
+def ffmpeg_exe() -> str:
+    """The ffmpeg program: the system's, else the one of the extra ``embedded``. Raises Misconfigured without one."""
+    found = shutil.which("ffmpeg")
+    if found:
+        return found
+    try:
+        import imageio_ffmpeg  # in the extra only
+
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except (ImportError, RuntimeError):
+        raise Misconfigured("there is no ffmpeg program: install ffmpeg, or the extra wangge[embedded]") from None
+
+
 def transcode(
     source: Path,
     target: Path,
@@ -76,50 +88,50 @@ def transcode(
     """Writes ``target`` (.mp4 or .mkv) as a camera would send it: no B-frames, a keyframe every ``gop_s`` seconds.
 
     Written under a temporary name first, so that ``target`` is whole or absent. ``progress`` hears 0..1.
-    Raises InvalidInput for a source that cannot be read.
+    Raises InvalidInput for a source that cannot be read, Misconfigured without an ffmpeg program.
     """
-    part = target.with_name(f".{target.stem}.part{target.suffix}")
     try:
         with av.open(str(source)) as container:
-            video = _video(container, source)
+            _video(container, source)
             length_s = float(container.duration or 0) / av.time_base
-            with av.open(str(part), "w") as out:
-                stream = None
-                for n, frame in _resampled(container.decode(video), fps):
-                    if stream is None:
-                        stream = _encoder(out, codec, fps, gop_s, frame)
-                    picture = frame.reformat(stream.width, stream.height, "yuv420p")
-                    picture.pts, picture.time_base = n, Fraction(1, fps)
-                    picture.pict_type = PictureType.NONE  # or the source's keyframes would be ours as well
-                    out.mux(stream.encode(picture))
-                    if progress and length_s > 0:
-                        progress(min(n / fps / length_s, 1.0))
-                if stream is None:
-                    raise InvalidInput(f"{source.name} holds no picture that can be read")
-                out.mux(stream.encode(None))
+    except (av.FFmpegError, OSError) as error:
+        raise InvalidInput(f"{source.name} cannot be read as video: {type(error).__name__}") from None
+    part = target.with_name(f".{target.stem}.part{target.suffix}")
+    command = (
+        ffmpeg.input(str(source), protocol_whitelist="file")
+        .video.filter("fps", fps)
+        .filter("scale", "trunc(iw/2)*2", "trunc(ih/2)*2")
+        .output(str(part), vcodec=_ENCODERS[codec], pix_fmt="yuv420p", **_options(codec, round(fps * gop_s)))
+        .global_args("-nostdin", "-loglevel", "quiet", "-progress", "pipe:1")
+        .overwrite_output()
+    )
+    process = command.run_async(cmd=ffmpeg_exe(), pipe_stdout=True)
+    try:
+        with process:
+            for line in process.stdout:
+                name, _, value = line.decode().strip().partition("=")
+                if progress and name == "out_time_us" and value.isdigit() and length_s > 0:
+                    progress(min(int(value) / 1e6 / length_s, 1.0))
+        if process.returncode != 0 or _is_empty(part):
+            raise InvalidInput(f"{source.name} cannot be transcoded: it holds no picture that can be read")
         os.replace(part, target)
         if progress:
             progress(1.0)
-    except (av.FFmpegError, OSError) as error:
-        raise InvalidInput(f"{source.name} cannot be transcoded: {type(error).__name__}") from None
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            part.unlink()
+        process.kill()
+        process.wait()
+        part.unlink(missing_ok=True)
+
+
+def _is_empty(path: Path) -> bool:
+    with av.open(str(path)) as container:
+        return next(container.demux(video=0)).size == 0
 
 
 def _video(container: InputContainer, path: Path) -> VideoStream:
     if not container.streams.video:
         raise InvalidInput(f"{path.name} has no video")
     return container.streams.video[0]
-
-
-def _encoder(out: OutputContainer, codec: Codec, fps: int, gop_s: float, like: VideoFrame) -> VideoStream:
-    stream = out.add_stream(_ENCODERS[codec], rate=fps, options=_options(codec, round(fps * gop_s)))
-    if not isinstance(stream, VideoStream):
-        raise RuntimeError(f"{_ENCODERS[codec]} is no video encoder of this build of FFmpeg")
-    stream.width, stream.height = like.width // 2 * 2, like.height // 2 * 2
-    stream.pix_fmt = "yuv420p"
-    return stream
 
 
 def _samples(container: InputContainer, video: VideoStream, codec: Codec) -> Iterator[Sample]:
@@ -143,17 +155,6 @@ def _split(annexb: bytes) -> Iterator[bytes]:
     for nal in annexb.split(b"\x00\x00\x01"):
         if nal := nal.rstrip(b"\x00"):
             yield nal
-
-
-def _resampled(frames: Iterator[VideoFrame], fps: int) -> Iterator[tuple[int, VideoFrame]]:
-    """Frames numbered at ``fps``: the newest one at each tick; a slower source is repeated."""
-    n = 0
-    first_s: float | None = None
-    for frame in frames:
-        first_s = frame.time if first_s is None else first_s
-        while n <= round((frame.time - first_s) * fps * 1000) / 1000:
-            yield n, frame
-            n += 1
 
 
 def _options(codec: Codec, gop: int) -> dict[str, str]:
