@@ -10,7 +10,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -73,23 +73,42 @@ def play(
     files = _prepared(scenes, settings, console)
     watch.stage("footage_s")
     deadline = time.monotonic() + (trip_s or 0.0)
+
+    def say(what: str) -> None:
+        console.print(f"  {what} …", style="dim")
+
+    try:
+        with (
+            _ended_by_sigterm(),
+            on_stage(settings, scenes, files, say, min(60.0, trip_s or 60.0)) as (product, seeded),
+        ):
+            if trip_s is None:
+                _for_people(product, seeded, console)
+            return _trip(product, seeded, watch, deadline, json_file, console)
+    except KeyboardInterrupt:
+        console.print("已停止 stopped")
+        return 0 if trip_s is None else 130
+
+
+@contextlib.contextmanager
+def on_stage(
+    settings: Settings, scenes: Sequence[Scene], files: Mapping[str, Path], say: Callable[[str], None], within_s: float
+) -> Iterator[tuple[Product, Seeded]]:
+    """The whole product with the scenes' cameras, running and seeded, until the block ends.
+
+    ``files``: what each scene streams, by its name. Raises what ``Product`` raises.
+    """
     port = _free_port()
     seeded: list[Seeded] = []
     product = Product(
         replace(settings, camera_networks=AllowedNetworks(settings.camera_networks.networks + LOOPBACK.networks)),
         extra=[_simulator(files, port)],
         prepare=lambda settled: seeded.append(seed(settled, scenes, port, time.time())),
-        say=lambda what: console.print(f"  {what} …", style="dim"),
-        within_s=min(60.0, trip_s or 60.0),
+        say=say,
+        within_s=within_s,
     )
-    try:
-        with _ended_by_sigterm(), product:
-            if trip_s is None:
-                _for_people(product, seeded[0], console)
-            return _trip(product, seeded[0], watch, deadline, json_file, console)
-    except KeyboardInterrupt:
-        console.print("已停止 stopped")
-        return 0 if trip_s is None else 130
+    with product:
+        yield product, seeded[0]
 
 
 def _for_people(product: Product, seeded: Seeded, console: Console) -> None:
@@ -159,7 +178,7 @@ def _bar(progress: Progress, what: str) -> Callable[[float], None]:
     return lambda done: progress.update(task, completed=done)
 
 
-def _simulator(files: dict[str, Path], port: int) -> Spec:
+def _simulator(files: Mapping[str, Path], port: int) -> Spec:
     named = [f"{name}={path}" for name, path in files.items()]
     return Spec("cameras", module("ingest.simulator", "--port", str(port), *named), ready=lambda: _listens(port))
 

@@ -134,15 +134,14 @@ def _new_alert(operator: Client, zone_id: str) -> str | None:
 
 
 def _seen(admin: Client) -> str:
-    """One line about the cameras and how many alerts there are."""
-    cameras = []
-    for feature in admin.get("/v1/cameras", limit=500)["features"]:
-        status = feature["properties"].get("status") or {}
-        cameras.append(
-            f"{feature['properties']['code']} {status.get('state', 'unknown')}, frames {status.get('frames', 0)}"
-        )
-    alerts = admin.get("/v1/alerts", limit=50)["features"]
-    return "; ".join([*cameras, f"{len(alerts)} alerts"])
+    """One line: how the cameras do, how often the detector looked at them, how many alerts there are."""
+    said = []
+    for feature in admin.get("/v1/cameras", limit=100)["features"]:
+        camera, status = feature["properties"], feature["properties"]["status"]
+        counted = f"{status.get('keyframes', 0)} keyframes, {status.get('looks', 0)} looks"
+        said.append(f"{camera['code']} {status['state']}, {counted}")
+    alerts = admin.get("/v1/alerts", limit=100)["features"]
+    return "; ".join([*said, f"{len(alerts)} alerts"])
 
 
 def _work(desks: Desks, alert_id: str, watch: Watch, say: Callable[[str], None]) -> Json:
