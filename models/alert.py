@@ -179,5 +179,6 @@ class Alert:
     handled_by: str | None = None
     verified_by: str | None = None
     outcome: str | None = None
+    closed_s: float | None = None
     suspended_from: State | None = None
     suspended_until_s: float | None = None

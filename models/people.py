@@ -10,6 +10,7 @@ class Permission(StrEnum):
     """One thing that can be allowed. Every API route and every command names exactly one."""
 
     ALERT_READ = "alert:read"
+    ALERT_NOTE = "alert:note"
     ALERT_ACKNOWLEDGE = "alert:acknowledge"
     ALERT_DISPATCH = "alert:dispatch"
     ALERT_WORK = "alert:work"
@@ -39,19 +40,21 @@ class Role(StrEnum):
 
 _P = Permission
 _SEE = {_P.ALERT_READ, _P.GRID_READ, _P.CAMERA_READ}
+_TAKE_PART = {_P.ALERT_READ, _P.ALERT_NOTE, _P.GRID_READ}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
         Role.OPERATOR: frozenset(
             _SEE
+            | _TAKE_PART
             | {_P.ALERT_ACKNOWLEDGE, _P.ALERT_DISPATCH, _P.ALERT_VERIFY, _P.ALERT_REOPEN, _P.ALERT_VOID}
             | {_P.ALERT_TRANSFER}
         ),
-        Role.GRID_WORKER: frozenset({_P.ALERT_READ, _P.GRID_READ, _P.ALERT_WORK}),
-        Role.UNIT: frozenset({_P.ALERT_READ, _P.GRID_READ, _P.ALERT_WORK, _P.ALERT_TRANSFER}),
-        Role.VERIFIER: frozenset(_SEE | {_P.ALERT_VERIFY, _P.ALERT_REOPEN}),
+        Role.GRID_WORKER: frozenset(_TAKE_PART | {_P.ALERT_WORK}),
+        Role.UNIT: frozenset(_TAKE_PART | {_P.ALERT_WORK, _P.ALERT_TRANSFER}),
+        Role.VERIFIER: frozenset(_SEE | _TAKE_PART | {_P.ALERT_VERIFY, _P.ALERT_REOPEN}),
         Role.SUPERVISOR: frozenset(
-            _SEE | {_P.ALERT_VERIFY, _P.ALERT_REOPEN, _P.ALERT_TRANSFER, _P.ALERT_VOID, _P.AUDIT_READ}
+            _SEE | _TAKE_PART | {_P.ALERT_VERIFY, _P.ALERT_REOPEN, _P.ALERT_TRANSFER, _P.ALERT_VOID, _P.AUDIT_READ}
         ),
         Role.ADMIN: frozenset(_SEE | {_P.CAMERA_WRITE, _P.GRID_WRITE, _P.PEOPLE_WRITE}),
         Role.AUDITOR: frozenset({_P.ALERT_READ, _P.GRID_READ, _P.AUDIT_READ}),

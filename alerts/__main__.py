@@ -1,0 +1,66 @@
+"""``python -m alerts``: the dispatcher as a process. Settings come from the environment; SIGTERM ends it cleanly."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+
+import structlog
+
+from alerts.database import open_database, schema_fault
+from alerts.desk import Desk
+from alerts.dispatcher import Dispatcher
+from alerts.queue import Consumer, EventStream, check_redis, connect
+from alerts.registry import Registry
+from alerts.vault import Vault
+from models import logs
+from models.errors import Misconfigured, WanggeError
+from models.settings import Settings, read_settings
+
+
+def main() -> int:
+    """0 after SIGTERM or SIGINT; 1 with a sentence on stderr where it cannot run."""
+    try:
+        settings = read_settings(os.environ)
+        logs.configure(settings.log_level)
+        _run(settings)
+    except WanggeError as error:
+        structlog.get_logger("dispatcher").error("the dispatcher cannot go on", code=error.code, said=str(error))
+        return 1
+    return 0
+
+
+def _run(settings: Settings) -> None:
+    if settings.redis_url is None:
+        raise Misconfigured("WANGGE_REDIS_URL: name a Redis, or start everything by `wangge up`, which brings one")
+    engine = open_database(settings.database_url)
+    fault = schema_fault(engine)
+    if fault is not None:
+        raise Misconfigured(fault)
+    client = connect(settings.redis_url)
+    holder = f"{socket.gethostname()[:30]}:{os.getpid()}"
+    dispatcher = Dispatcher(
+        engine=engine,
+        desk=Desk(engine, Registry(engine, Vault(settings.key_file)), claim_lease_s=settings.claim_lease_s),
+        consumer=Consumer(client, holder),
+        stream=EventStream(client),
+        check=lambda: check_redis(client),
+        holder=holder,
+        clock=time.time,
+    )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    dispatcher.log.info("the dispatcher runs", holder=holder)
+    try:
+        dispatcher.run(stop)
+    finally:
+        client.close()
+        engine.dispose()
+    dispatcher.log.info("the dispatcher has ended", holder=holder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

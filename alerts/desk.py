@@ -1,0 +1,298 @@
+"""The desk: the one door to alerts. Incidents come in, commands are given, cases are looked at.
+
+Every change is one transaction {incident, alert, event, outbox, cursor}; what it decides is decided by pure functions.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy import Connection, Engine
+
+from alerts import idempotency, ledger, listing
+from alerts.database import reading, writing
+from alerts.ledger import IncidentRow
+from alerts.lifecycle import Facts, decide, read_arguments
+from alerts.policy import check
+from alerts.projection import claim_expired, detected, evidence_added, outdates, sighted
+from alerts.queries import Page
+from alerts.routing import Route, route
+from alerts.transitions import PERMISSION_OF
+from alerts.triage import Action, Disposition, triage, unfit, worth_telling
+from models.alert import ENDED, Alert, Command, CommandType, Event, State
+from models.errors import Conflict, InvalidInput, NotFound, StaleVersion
+from models.geo import GeoPoint
+from models.incident import Evidence, Incident, Severity
+from models.people import Actor, Duty, Permission
+from models.ulid import new_ulid
+
+MOST_EVIDENCE = 100
+"""Pictures that one alert may hold."""
+
+_READ = Permission.ALERT_READ
+
+
+class Location(Protocol):
+    """Where a place lies: the containing leaf grid (None outside all), its path, and all that come into question."""
+
+    @property
+    def code(self) -> str | None: ...
+    @property
+    def path(self) -> str | None: ...
+    @property
+    def candidates(self) -> tuple[str, ...]: ...
+
+
+class Grids(Protocol):
+    def locate(self, point: GeoPoint, accuracy_m: float) -> Location: ...
+
+
+class Places(Protocol):
+    """What the desk needs of the registry: the grid map as it is now, and who is on duty in some grids."""
+
+    def grid_index(self, now_s: float) -> Grids: ...
+    def duties(self, codes: Collection[str], now_s: float) -> Sequence[Duty]: ...
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of an incident. ``duplicate``: the ledger had it already, and nothing changed."""
+
+    disposition: str
+    reason: str
+    alert_id: str | None
+    duplicate: bool
+
+
+class OutOfOrder(Conflict):
+    """An incident came before one that its source numbered lower: drop it, the spool sends both again."""
+
+    code = "out_of_order"
+
+    def __init__(self, source: str, seq: int, cursor: int) -> None:
+        super().__init__(f"incident {seq} of {source} came, the ledger has those up to {cursor}")
+        self.source, self.seq, self.cursor = source, seq, cursor
+
+
+class Desk:
+    """``claim_lease_s``: how long a claim holds an offer, seconds."""
+
+    def __init__(self, engine: Engine, places: Places, *, claim_lease_s: float) -> None:
+        self._engine, self._places, self._claim_lease_s = engine, places, claim_lease_s
+
+    def report(self, incident: Incident, now_s: float) -> Receipt:
+        """Raises OutOfOrder, InvalidInput (a source's name that none can have), Unavailable."""
+        (result,) = self.report_batch([incident], now_s)
+        if isinstance(result, OutOfOrder):
+            raise result
+        return result
+
+    def report_batch(self, incidents: Sequence[Incident], now_s: float) -> list[Receipt | OutOfOrder]:
+        """As ``report``, for all in one transaction: all are on disk when it returns, or none is."""
+        grids = self._places.grid_index(now_s)
+        with writing(self._engine) as connection:
+            return [self._take_in(connection, grids, incident, now_s) for incident in incidents]
+
+    def reject(self, row: IncidentRow, reason: str, now_s: float) -> Receipt:
+        """Records what can never be processed, so that its source may go on. Raises OutOfOrder, Unavailable."""
+        with writing(self._engine) as connection:
+            known = self._known(connection, row.source, row.seq)
+            if isinstance(known, OutOfOrder):
+                raise known
+            if known is None:
+                ledger.record(connection, row, Disposition(Action.REJECT, reason), None, now_s)
+                known = Receipt(Action.REJECT.value, reason, None, duplicate=False)
+            return known
+
+    def _known(self, connection: Connection, source: str, seq: int) -> Receipt | OutOfOrder | None:
+        """None for the very incident that the source's cursor waits for."""
+        if not re.fullmatch(r"[A-Za-z0-9_:.\-]{1,64}", source):
+            raise InvalidInput("a source's name is 1 to 64 letters, digits, and _ : . -")
+        done = ledger.cursor(connection, source)
+        if seq > done + 1:
+            return OutOfOrder(source, seq, done)
+        if seq == done + 1:
+            return None
+        disposition, reason, alert_id = ledger.recorded(connection, source, seq) or ("", "long ago", None)
+        return Receipt(disposition, reason, alert_id, duplicate=True)
+
+    def _take_in(self, connection: Connection, grids: Grids, incident: Incident, now_s: float) -> Receipt | OutOfOrder:
+        known = self._known(connection, incident.source, incident.seq)
+        if known is not None:
+            return known
+        fault = unfit(incident)
+        row = IncidentRow.of(incident, fault)
+        home = None if fault else ledger.camera_grid(connection, incident.camera_id)
+        alert_id = None
+        if home is None:
+            disposition = Disposition(Action.REJECT, fault or f"no camera {incident.camera_id} is registered")
+        else:
+            latest = ledger.latest_of(connection, incident.fold_key)
+            disposition = triage(incident, latest, now_s)
+            if disposition.action is Action.RAISE:
+                alert_id = _raise(connection, grids, incident, home, now_s)
+            elif disposition.action is Action.MERGE and latest is not None:
+                alert_id = latest.id
+                if worth_telling(latest, incident):
+                    total = ledger.folded(connection, latest.id) + 1
+                    ledger.append(connection, latest, sighted(latest, incident, total, now_s))
+        ledger.record(connection, row, disposition, alert_id, now_s)
+        return Receipt(disposition.action.value, disposition.reason, alert_id, duplicate=False)
+
+    def execute(
+        self,
+        alert_id: str,
+        command: Command,
+        expected_version: int,
+        now_s: float,
+        remember: idempotency.Remember | None = None,
+    ) -> Alert:
+        """The alert after the command.
+
+        Raises NotFound (no such alert in the actor's sight), Forbidden, StaleVersion, Conflict, InvalidInput,
+        RetryLater (the same request is answered already), Unavailable.
+        """
+        with writing(self._engine) as connection:
+            alert = _found(ledger.load(connection, alert_id, lock=True))
+            check(command.actor, PERMISSION_OF[command.type], alert.grid_path, _READ)
+            if remember:
+                idempotency.refuse_second(connection, remember)
+            _refuse_stale(connection, alert, expected_version)
+            event = decide(alert, command, now_s, self._look_up(connection, alert, command, now_s))
+            if command.type is CommandType.REOPEN:
+                _refuse_twin(connection, alert)
+            after = ledger.append(connection, alert, event)
+            if remember:
+                idempotency.remember(connection, remember, after, now_s)
+            return after
+
+    def _look_up(self, connection: Connection, alert: Alert, command: Command, now_s: float) -> Facts:
+        if command.type is CommandType.DISPATCH:
+            return self._dispatch_facts(connection, alert, command, now_s)
+        if command.type in (CommandType.TRANSFER_UP, CommandType.ASSIGN_DOWN):
+            grid_code = read_arguments(command)["grid_code"]
+            return Facts(grid=(grid_code, ledger.grid_path(connection, grid_code) or ""))
+        return Facts(lease_s=self._claim_lease_s)
+
+    def _dispatch_facts(self, connection: Connection, alert: Alert, command: Command, now_s: float) -> Facts:
+        arguments = read_arguments(command)
+        grid_code: str = arguments.get("grid_code", alert.grid_code)
+        path = ledger.grid_path(connection, grid_code)
+        actor = command.actor
+        if path is None or not (actor.is_system or actor.role_for(Permission.ALERT_DISPATCH, path)):
+            raise InvalidInput(f"there is no grid {grid_code} that you may dispatch to")
+        person_id: str | None = arguments.get("person_id")
+        if person_id is not None:
+            if person_id not in ledger.workers(connection, [person_id], path):
+                raise InvalidInput(f"nobody of that id may work on cases in grid {grid_code}")
+            return Facts(Route((person_id,), grid_code, None), (grid_code, path))
+        chain = [code for code in path.split("/") if code]
+        duties = self._places.duties(chain, now_s)
+        able = ledger.workers(connection, [duty.person_id for duty in duties], path)
+        parents = dict(zip(chain, [None, *chain[:-1]], strict=True))
+        candidates = (grid_code, *(code for code in alert.candidates if code != grid_code))
+        return Facts(
+            route(candidates, [duty for duty in duties if duty.person_id in able], parents, now_s), (grid_code, path)
+        )
+
+    def add_evidence(self, alert_id: str, actor: Actor, evidence: Evidence, now_s: float) -> Alert:
+        """The alert with the picture; unchanged if it has it already. Raises NotFound, Forbidden, Conflict (full)."""
+        with writing(self._engine) as connection:
+            alert = _found(ledger.load(connection, alert_id, lock=True))
+            role = check(actor, Permission.ALERT_NOTE, alert.grid_path, _READ)
+            if evidence.sha256 in {item.sha256 for item in alert.evidence}:
+                return alert
+            if len(alert.evidence) >= MOST_EVIDENCE:
+                raise Conflict(f"an alert holds at most {MOST_EVIDENCE} pictures")
+            return ledger.append(connection, alert, evidence_added(alert, actor, role, evidence, now_s))
+
+    def expire_claims(self, now_s: float, limit: int = 500) -> int:
+        """Re-offers cases whose claim has run out; how many."""
+        with reading(self._engine) as connection:  # the write lock is not for looking
+            if not ledger.with_claims_over(connection, now_s, 1):
+                return 0
+        with writing(self._engine) as connection:
+            over = ledger.with_claims_over(connection, now_s, limit)
+            for alert in over:
+                ledger.append(connection, alert, claim_expired(alert, now_s))
+        return len(over)
+
+    def alert(self, alert_id: str, actor: Actor) -> Alert:
+        """Raises NotFound for what is not in the actor's sight."""
+        with reading(self._engine) as connection:
+            return _seen(connection, alert_id, actor)
+
+    def log(self, alert_id: str, actor: Actor) -> tuple[Event, ...]:
+        """The alert's whole log, in order. Raises NotFound for what is not in the actor's sight."""
+        with reading(self._engine) as connection:
+            return tuple(ledger.log(connection, _seen(connection, alert_id, actor).id))
+
+    def alerts(
+        self,
+        actor: Actor,
+        *,
+        states: Collection[State] | None = None,
+        kinds: Collection[str] | None = None,
+        severity: Severity | None = None,
+        grid_code: str | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> Page[Alert]:
+        """Those in the actor's sight, newest first. Raises InvalidInput (limit, after), NotFound (the grid)."""
+        with reading(self._engine) as connection:
+            return listing.newest(
+                connection,
+                actor,
+                states=states,
+                kinds=kinds,
+                severity=severity,
+                grid_code=grid_code,
+                limit=limit,
+                after=after,
+            )
+
+    def queue(
+        self, grid_code: str, actor: Actor, now_s: float, *, limit: int = 50, after: str | None = None
+    ) -> Page[Alert]:
+        """The grid dispatch queue of that subtree, most urgent first. Raises InvalidInput, NotFound."""
+        with reading(self._engine) as connection:
+            return listing.queue(connection, grid_code, actor, now_s, limit=limit, after=after)
+
+
+def _raise(connection: Connection, grids: Grids, incident: Incident, home: tuple[str, str], now_s: float) -> str:
+    """A new alert for the incident; its id. In the camera's own grid where the place lies in none, and says so."""
+    location = grids.locate(incident.place, incident.accuracy_m)
+    reason, grid = incident.reason, home
+    if location.code is not None and location.path is not None:
+        grid = (location.code, location.path)
+    else:
+        reason += f"; the place lies in no grid / 该位置不在任何网格内: {home[0]} is its camera's"
+    event = detected(new_ulid(now_s), incident, grid, location.candidates or (grid[0],), reason, now_s)
+    return ledger.append(connection, None, event).id
+
+
+def _found(alert: Alert | None) -> Alert:
+    if alert is None:
+        raise NotFound("there is no such thing within the grids that you may see")
+    return alert
+
+
+def _seen(connection: Connection, alert_id: str, actor: Actor) -> Alert:
+    alert = _found(ledger.load(connection, alert_id))
+    check(actor, _READ, alert.grid_path, _READ)
+    return alert
+
+
+def _refuse_stale(connection: Connection, alert: Alert, expected_version: int) -> None:
+    if expected_version == alert.version:
+        return
+    since = ledger.log(connection, alert.id, expected_version) if 1 <= expected_version < alert.version else []
+    if not since or any(outdates(event) for event in since):
+        raise StaleVersion(expected_version, alert.version)
+
+
+def _refuse_twin(connection: Connection, alert: Alert) -> None:
+    latest = ledger.latest_of(connection, alert.fold_key)
+    if latest is not None and latest.id != alert.id and latest.state not in ENDED:
+        raise Conflict(f"a newer alert of this place is open: {latest.id}")

@@ -1,0 +1,199 @@
+"""The dispatcher's loop: incidents into the ledger, events into their order and out to the live streams, claims ended.
+
+Each job runs when it is due. What fails because something else does not answer is tried again, later and later: the
+one place of this process that retries.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from alerts import idempotency, leases, sealer
+from alerts.desk import Desk, OutOfOrder
+from alerts.ledger import IncidentRow
+from alerts.queue import Consumer, Delivery, EventStream
+from models.errors import Fault, InvalidInput, RetryLater, WanggeError
+from models.incident import Incident
+from models.logs import Repeats
+
+MOST_DELIVERIES = 5
+RECLAIM_IDLE_MS = 15_000
+"""Above what one batch can take (a wait of 5 s for the database's lock, and the work); else two work on one message."""
+
+HEARTBEAT_S = 3.0
+ALIVE_S = 10.0
+FIRST_RETRY_S, LONGEST_RETRY_S = 0.2, 5.0
+
+_FAULTY = (WanggeError, SQLAlchemyError, ArithmeticError, LookupError, TypeError, ValueError)
+"""What an incident that trips a fault of ours, or of its own, can raise."""
+
+
+class Stop(Protocol):
+    """A ``threading.Event`` that a signal sets."""
+
+    def is_set(self) -> bool: ...
+    def wait(self, timeout: float) -> bool: ...
+
+
+@dataclass
+class Job:
+    """Something done every ``period_s``; ``due_s`` and ``failures`` are its state."""
+
+    name: str
+    period_s: float
+    run: Callable[[], object]
+    failed: Repeats
+    due_s: float = 0.0
+    failures: int = 0
+
+
+@dataclass
+class Dispatcher:
+    """``check`` refuses a Redis that must not be used; ``holder`` names this process among others; ``clock`` gives Unix
+    seconds; ``batch`` incidents at most are read at once, after waiting at most ``block_ms``."""
+
+    engine: Engine
+    desk: Desk
+    consumer: Consumer
+    stream: EventStream
+    check: Callable[[], None]
+    holder: str
+    clock: Callable[[], float]
+    log: Any = field(default_factory=lambda: structlog.get_logger("dispatcher"))
+    batch: int = 200
+    block_ms: int = 200
+    _in_hand: list[Delivery] = field(default_factory=list)
+    _checked: bool = False
+
+    def run(self, stop: Stop) -> None:
+        """Until stopped. Raises Misconfigured for a Redis that must not be used, and whatever is a fault of ours."""
+        jobs = self._jobs()
+        while not stop.is_set():
+            for job in jobs:
+                if job.due_s <= self.clock() and not stop.is_set():
+                    self._try(job)
+            pause_s = min(job.due_s for job in jobs) - self.clock()
+            if pause_s > 0:
+                stop.wait(pause_s)
+
+    def _jobs(self) -> list[Job]:
+        each: list[tuple[str, float, Callable[[], object]]] = [
+            ("take in incidents", 0.0, self.take_in),
+            ("seal", 0.05, self.seal),
+            ("publish", 0.05, self.publish),
+            ("end claims", 1.0, lambda: self.desk.expire_claims(self.clock())),
+            ("heartbeat", HEARTBEAT_S, self._beat),
+            ("reclaim", 5.0, self.reclaim),
+            ("tidy the stream", 10.0, self.consumer.tidy),
+            ("forget answers", 3600.0, lambda: idempotency.forget(self.engine, self.clock())),
+        ]
+        return [Job(name, period_s, run, Repeats(self.log.warning, f"{name}: failed")) for name, period_s, run in each]
+
+    def _try(self, job: Job) -> None:
+        now_s = self.clock()
+        try:
+            job.run()
+        except RetryLater as error:
+            job.failed.failed(now_s, error)
+            wait_s = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2 ** min(job.failures, 10))
+            job.failures += 1
+            job.due_s = self.clock() + wait_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
+        else:
+            if job.failures:
+                job.failed.well()
+            job.failures = 0
+            job.due_s = self.clock() + job.period_s
+
+    def take_in(self) -> int:
+        """One batch from the stream into the ledger; how many messages. Raises Unavailable: the batch stays in hand."""
+        if not self._checked:
+            self.check()
+            self._checked = True
+        if not self._in_hand:
+            self._in_hand = self.consumer.read(self.batch, self.block_ms)
+        return self._settle()
+
+    def reclaim(self) -> int:
+        """Takes over what another dispatcher, or this one, left unacknowledged."""
+        if self._checked and not self._in_hand:
+            self._in_hand = self.consumer.reclaim(RECLAIM_IDLE_MS)
+        return self._settle()
+
+    def _settle(self) -> int:
+        count = len(self._in_hand)
+        if count:
+            self.consumer.ack(self._report(self._in_hand))
+            self._in_hand = []
+        return count
+
+    def _report(self, deliveries: list[Delivery]) -> list[str]:
+        """Those message ids that need not come again. A failed batch is tried one by one: one of them is at fault."""
+        readable = [(d, d.incident) for d in deliveries if isinstance(d.incident, Incident)]
+        done: list[str] = []
+        try:
+            results = self.desk.report_batch([incident for _, incident in readable], self.clock()) if readable else []
+        except RetryLater:
+            raise
+        except _FAULTY:
+            done = [d.message_id for d, incident in readable if self._report_one(d, incident)]
+        else:
+            for (delivery, _), result in zip(readable, results, strict=True):
+                if isinstance(result, OutOfOrder):
+                    self.log.info("dropped, its source sends it again", said=str(result))
+                done.append(delivery.message_id)
+        for delivery in deliveries:
+            if isinstance(delivery.incident, Fault):
+                self._bury(delivery, str(delivery.incident))
+        return done
+
+    def _report_one(self, delivery: Delivery, incident: Incident) -> bool:
+        try:
+            self.desk.report(incident, self.clock())
+        except (RetryLater, OutOfOrder) as error:
+            return isinstance(error, OutOfOrder)
+        except _FAULTY as error:
+            about = {"source": incident.source, "seq": incident.seq, "deliveries": delivery.deliveries}
+            self.log.error("an incident cannot be processed", error=f"{type(error).__name__}: {error}"[:500], **about)
+            if delivery.deliveries >= MOST_DELIVERIES or isinstance(error, InvalidInput):
+                self._bury(delivery, f"{type(error).__name__}: {error}"[:500])
+            return False
+        return True
+
+    def _bury(self, delivery: Delivery, reason: str) -> None:
+        """Into the ledger as rejected, so that its source's cursor passes it, and into the dead-letter stream."""
+        if delivery.source is not None and delivery.seq:
+            body = {"as_received": delivery.raw[:4000]}
+            row = IncidentRow(delivery.source, delivery.seq, "unreadable", "unreadable", "", 0.0, body)
+            try:
+                self.desk.reject(row, reason, self.clock())
+            except OutOfOrder:
+                self.consumer.ack([delivery.message_id])
+                return
+            except InvalidInput:  # a source of no possible name has no cursor to move
+                pass
+        self.log.error("an incident is rejected", reason=reason, source=delivery.source, seq=delivery.seq)
+        self.consumer.bury(delivery, reason)
+
+    def seal(self) -> int:
+        """All that waits; how many."""
+        total = 0
+        while sealed := sealer.seal(self.engine, self.holder, self.clock()):
+            total += sealed
+        return total
+
+    def publish(self) -> int:
+        """Sealed events that are not out yet; how many."""
+        total = 0
+        while waiting := sealer.unpublished(self.engine):
+            self.stream.publish(waiting)
+            sealer.mark_published(self.engine, waiting, self.clock())
+            total += len(waiting)
+        return total
+
+    def _beat(self) -> None:
+        leases.beat(self.engine, "dispatcher", self.holder, self.clock(), ALIVE_S)

@@ -1,0 +1,59 @@
+"""Who is offered a case: those on duty for its grid, else its backups, else whoever is on duty above. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from models.people import Duty
+
+
+@dataclass(frozen=True)
+class Route:
+    """``grid_code`` is the grid whose people are offered the case; ``shortfall`` says why it is not the case's own.
+
+    ``offered_to`` is empty where nobody is on duty: then any grid worker of the case's grid may claim it.
+    """
+
+    offered_to: tuple[str, ...]
+    grid_code: str
+    shortfall: str | None
+
+
+def chain_of(grid_code: str, parents: Mapping[str, str | None]) -> tuple[str, ...]:
+    """The grid and all above it, itself first. Ends at a grid that ``parents`` does not know, and at a circle."""
+    chain: list[str] = []
+    code: str | None = grid_code
+    while code is not None and code not in chain:
+        chain.append(code)
+        code = parents.get(code)
+    return tuple(chain)
+
+
+def route(candidates: Sequence[str], duties: Sequence[Duty], parents: Mapping[str, str | None], now_s: float) -> Route:
+    """The first rung of the ladder on which someone is on duty now.
+
+    ``candidates`` begins with the case's own grid. Those that follow only lie within the accuracy of its place: their
+    people are never asked unasked, since the wrong authority at a border is worse than a climb; the operator, who sees
+    them, may name one. Rungs: first on duty in the grid, backup in the grid, the same in its parent, and so on up.
+    Within a rung, whoever has the fewest open cases comes first. Raises ValueError without a candidate.
+    """
+    if not candidates:
+        raise ValueError("a case has a grid")
+    home = candidates[0]
+    now = [duty for duty in duties if duty.starts_s <= now_s < duty.ends_s]
+    for code in chain_of(home, parents):
+        here = [duty for duty in now if duty.grid_code == code]
+        if not here:
+            continue
+        rank = min(duty.rank for duty in here)
+        rung = sorted((duty for duty in here if duty.rank == rank), key=lambda duty: (duty.open_cases, duty.person_id))
+        offered = tuple(dict.fromkeys(duty.person_id for duty in rung))
+        return Route(offered, code, _shortfall(home, code, rank))
+    return Route((), home, f"网格 {home} 及各上级均无人在岗 / nobody is on duty in grid {home} or above it")
+
+
+def _shortfall(home: str, code: str, rank: int) -> str | None:
+    if code != home:
+        return f"网格 {home} 无人在岗，已转至上级 {code} / nobody is on duty in grid {home}: offered above, in {code}"
+    if rank > 0:
+        return f"网格 {home} 仅备岗人员在岗 / only a backup is on duty in grid {home}"
+    return None

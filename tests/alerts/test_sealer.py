@@ -1,0 +1,175 @@
+"""The one order of all events: gapless, contended, and what an audit finds."""
+
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from desk_scene import ACTORS, NOW, do, handled, raised
+from sqlalchemy import Engine, insert, text
+
+from alerts.database import writing
+from alerts.desk import Desk
+from alerts.sealer import (
+    GENESIS,
+    LEASE_S,
+    canonical,
+    last_position,
+    mark_published,
+    seal,
+    sealed_after,
+    unpublished,
+    verify_chain,
+)
+from models import tables
+
+
+@pytest.fixture
+def logged(desk: Desk, town: Engine) -> Engine:
+    """A database with one handled case and two new alerts, sealed."""
+    handled(desk, raised(desk))
+    raised(desk, 2, zone_id="y")
+    raised(desk, 3, zone_id="x")
+    assert seal(town, "a", NOW) == 10
+    return town
+
+
+def test_positions_are_gapless_and_chained(logged: Engine) -> None:
+    sealed = sealed_after(logged, 0)
+    assert [item.position for item in sealed] == list(range(1, 11))
+    assert [item.previous_hash for item in sealed] == [GENESIS, *(item.hash for item in sealed[:-1])]
+    assert sealed_after(logged, 4, limit=2) == sealed[4:6]
+    assert last_position(logged) == 10
+    assert verify_chain(logged) is None
+    assert verify_chain(logged, (10, sealed[-1].hash)) is None
+
+
+def test_canonical_is_sorted_tight_and_finite() -> None:
+    assert canonical({"b": 0.1, "a": [1, "网"]}) == b'{"a":[1,"\\u7f51"],"b":0.1}'
+    with pytest.raises(ValueError, match="JSON compliant"):
+        canonical({"a": float("nan")})
+
+
+def test_one_sealer_at_a_time(logged: Engine, desk: Desk) -> None:
+    raised(desk, 4, zone_id="w")
+    assert seal(logged, "b", NOW + LEASE_S - 1) == 0
+    assert seal(logged, "b", NOW + LEASE_S + 1) == 1
+    raised(desk, 5, zone_id="v")
+    assert seal(logged, "a", NOW + LEASE_S + 2) == 0
+
+
+def test_contending_sealers_leave_no_gap(desk: Desk, town: Engine) -> None:
+    def work(holder: str) -> int:
+        # Each round is far enough ahead of the last for the lease to be over: any of them may take it.
+        return sum(seal(town, holder, NOW + round_ * 2 * LEASE_S, limit=2) for round_ in range(12))
+
+    for seq in range(1, 21):
+        raised(desk, seq, zone_id=f"z{seq}")
+    with ThreadPoolExecutor(3) as pool:
+        sealed = sum(pool.map(work, ["a", "b", "c"]))
+    assert sealed == 20
+    assert [item.position for item in sealed_after(town, 0)] == list(range(1, 21))
+    assert verify_chain(town) is None
+
+
+def test_an_event_that_commits_late_gets_a_later_position(desk: Desk, town: Engine) -> None:
+    """PostgreSQL's sequences commit out of order: row 1000 is there before row 500. Readers of positions miss none."""
+    alert = raised(desk)
+    raised(desk, 2, zone_id="y")
+    with writing(town) as connection:
+        event = {"alert_id": alert.id, "version": 2, "type": "noted", "actor_id": "op", "actor_name": "Op"}
+        rest = {"role": "operator", "at_s": NOW, "data": {"text": "x"}}
+        connection.execute(insert(tables.events).values(seq=1000, **event, **rest))
+        connection.execute(insert(tables.outbox).values(event_seq=1000))
+    assert seal(town, "a", NOW) == 3
+    with writing(town) as connection:
+        connection.execute(insert(tables.events).values(seq=500, **event | {"version": 3}, **rest))
+        connection.execute(insert(tables.outbox).values(event_seq=500))
+    assert seal(town, "a", NOW) == 1
+    assert [(item.position, item.event.version) for item in sealed_after(town, 3)] == [(4, 3)]
+
+
+def test_relay_publishes_each_once(logged: Engine) -> None:
+    waiting = unpublished(logged, limit=4)
+    assert [item.position for item in waiting] == [1, 2, 3, 4]
+    mark_published(logged, waiting, NOW)
+    assert [item.position for item in unpublished(logged)] == list(range(5, 11))
+    assert seal(logged, "a", NOW) == 0
+
+
+Tamper = Callable[[sqlite3.Connection], object]
+
+
+@pytest.mark.parametrize(
+    ("tamper", "where", "what"),
+    [
+        (lambda db: db.execute("UPDATE events SET reason = 'x' WHERE seq = 4"), "position 4", "not as it was sealed"),
+        (lambda db: db.execute("UPDATE events SET actor_id = 'w2' WHERE seq = 4"), "position 4", "not as it was"),
+        (lambda db: db.execute("""UPDATE events SET data = '{"a":1}' WHERE seq = 5"""), "position 5", "not as it was"),
+        (lambda db: db.execute("UPDATE events SET data = '{broken' WHERE seq = 5"), "position 5", "not as it was"),
+        (lambda db: db.execute("UPDATE events SET type = 'hacked' WHERE seq = 5"), "position 5", "not as it was"),
+        (lambda db: db.execute("DELETE FROM events WHERE seq = 6"), "position 6", "is gone"),
+        (lambda db: db.execute("DELETE FROM seals WHERE position = 6"), "position 6", "seal is gone"),
+        (
+            lambda db: db.executescript(
+                "UPDATE seals SET event_seq = 99 WHERE position = 2; UPDATE seals SET event_seq = 2 WHERE position = 3;"
+                "UPDATE seals SET event_seq = 3 WHERE position = 2;"
+            ),
+            "position 2",
+            "not as it was sealed",
+        ),
+        (
+            lambda db: db.executescript(
+                "UPDATE seals SET position = 99 WHERE position = 2; UPDATE seals SET position = 2 WHERE position = 3;"
+                "UPDATE seals SET position = 3 WHERE position = 99;"
+            ),
+            "position 2",
+            "swapped",
+        ),
+        (lambda db: db.execute("UPDATE seals SET hash = previous_hash WHERE position = 10"), "position 10", "not as"),
+        (
+            lambda db: db.executescript(
+                "DELETE FROM seals WHERE position = 10; DELETE FROM outbox WHERE event_seq = 10;"
+                "DELETE FROM events WHERE seq = 10;"
+            ),
+            "alert ",
+            "its log ends at 0",
+        ),
+        (
+            lambda db: db.executescript("UPDATE outbox SET published_s = 1; DELETE FROM seals WHERE position = 10;"),
+            "event row 10",
+            "seal that is gone",
+        ),
+    ],
+    ids=range(12),
+)
+def test_audit_names_the_first_broken_place(
+    logged: Engine, tmp_path: Path, tamper: Tamper, where: str, what: str
+) -> None:
+    logged.dispose()
+    db = sqlite3.connect(tmp_path / "town.db")
+    tamper(db)
+    db.commit()
+    db.close()
+    fault = verify_chain(logged)
+    assert fault is not None
+    assert fault.where.startswith(where)
+    assert what in fault.what
+
+
+def test_an_anchor_finds_what_was_rewritten_whole(logged: Engine, desk: Desk) -> None:
+    anchor = (10, sealed_after(logged, 9)[0].hash)
+    with writing(logged) as connection:
+        connection.execute(text("DELETE FROM seals"))
+        connection.execute(text("UPDATE events SET actor_name = 'Nobody' WHERE seq = 4"))
+    seal(logged, "a", NOW)
+    assert verify_chain(logged) is None
+    fault = verify_chain(logged, anchor)
+    assert fault is not None
+    assert fault.where == "position 10"
+    alert = desk.alerts(ACTORS["op"]).items[0]
+    do(desk, alert, "op", "acknowledge")
+    missing = verify_chain(logged, (99, "0" * 64))
+    assert missing is not None
+    assert "cut off" in missing.what
