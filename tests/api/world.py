@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,7 @@ class FakeDesk:
                 link, _ = door.accept()
             except OSError:
                 return
-            with link, link.makefile("rwb") as lines:
+            with link, suppress(BrokenPipeError), link.makefile("rwb") as lines:
                 asked = json.loads(lines.readline())
                 if "bytes" in asked:
                     asked["data"] = lines.read(asked["bytes"])
@@ -147,7 +147,9 @@ class World:
         return receipt.alert_id
 
     def seal(self) -> None:
-        seal(self.services.engine, "test", time.time())
+        """Gives every event its position, as the dispatcher does."""
+        while seal(self.services.engine, "test", time.time()):
+            pass
 
     def command(self, who: str, alert_id: str, type_: str, **more: Any) -> httpx.Response:
         """One command at the version that the alert has now, with a key of its own."""

@@ -1,0 +1,211 @@
+"""Every route is classified, and no route lets anyone see or do what is not theirs: routes × roles × districts."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute, iter_route_contexts
+from world import JPEG, NORTH, PLACES, SOUTH, World
+
+from alerts.transitions import PERMISSION_OF
+from api.app import create_app
+from api.auth import Access, Public
+from models.alert import CommandType
+from models.incident import Evidence
+from models.people import PERMISSIONS, Permission, Role
+
+P = Permission
+
+
+@dataclass(frozen=True)
+class Call:
+    """How a route is called for a leaf. ``needs`` None: whoever is signed in. ``by_grid``: a thing in one grid.
+
+    ``outside``: the answer for a thing in a grid that is not theirs, the same as for one that is not there.
+    """
+
+    needs: Permission | None
+    how: Callable[["Things"], dict[str, Any]] = lambda _: {}
+    by_grid: bool = True
+    outside: int = 404
+
+
+@dataclass
+class Things:
+    """What there is in one leaf, for the paths and bodies of calls."""
+
+    leaf: str
+    alert_id: str
+    camera_id: str
+    sha256: str
+    person_id: str
+    keys: Iterator[dict[str, str]] = field(repr=False)
+
+    def path(self, route: str) -> str:
+        names = {"code": self.leaf, "alert_id": self.alert_id, "camera_id": self.camera_id, "sha256": self.sha256}
+        return route.format(**names)
+
+
+def _new_camera(things: Things) -> dict[str, Any]:
+    place = PLACES[things.leaf]
+    key = next(things.keys)["Idempotency-Key"]
+    body = {
+        "code": key,
+        "name": "n",
+        "lon": place.lon_deg,
+        "lat": place.lat_deg,
+        "url": "rtsp://10.0.0.1/",
+        "purpose": "p",
+    }
+    return {"json": body}
+
+
+def _new_person(things: Things) -> dict[str, Any]:
+    name = next(things.keys)["Idempotency-Key"]
+    return {"json": {"username": name, "name": "n", "grants": [{"role": "unit", "grid_code": things.leaf}]}}
+
+
+def _duty(things: Things) -> dict[str, Any]:
+    times = {"starts_at": "2026-01-01T00:00:00Z", "ends_at": "2026-01-01T08:00:00Z"}
+    return {"json": {"person_id": things.person_id, **times}}
+
+
+def _import(things: Things) -> dict[str, Any]:
+    properties = {"code": f"{things.leaf}{next(things.keys)['Idempotency-Key']}", "name": "n", "parent": things.leaf}
+    feature = {"type": "Feature", "properties": properties, "geometry": None}
+    return {"json": {"type": "FeatureCollection", "features": [feature]}}
+
+
+def _note(things: Things) -> dict[str, Any]:
+    body = {"type": "note", "expected_version": 1, "arguments": {"text": "seen"}}
+    return {"json": body, "headers": next(things.keys)}
+
+
+CALLS: dict[tuple[str, str], Call] = {
+    ("GET", "/v1/me"): Call(None, by_grid=False),
+    ("GET", "/v1/alerts"): Call(P.ALERT_READ, by_grid=False),
+    ("GET", "/v1/alerts/{alert_id}"): Call(P.ALERT_READ),
+    ("GET", "/v1/alerts/{alert_id}/log"): Call(P.ALERT_READ),
+    ("POST", "/v1/alerts/{alert_id}/commands"): Call(P.ALERT_NOTE, _note),
+    ("POST", "/v1/alerts/{alert_id}/evidence"): Call(P.ALERT_NOTE, lambda _: {"files": {"photo": ("p.jpg", JPEG)}}),
+    ("GET", "/v1/evidence/{sha256}"): Call(P.ALERT_READ),
+    ("GET", "/v1/grids/{code}/queue"): Call(P.ALERT_READ),
+    ("POST", "/v1/grids/{code}/queue/claim"): Call(P.ALERT_WORK, lambda things: {"headers": next(things.keys)}),
+    ("GET", "/v1/grids"): Call(P.GRID_READ, by_grid=False),
+    ("GET", "/v1/grids/{code}"): Call(P.GRID_READ),
+    ("GET", "/v1/grids/{code}/duties"): Call(P.GRID_READ),
+    ("POST", "/v1/grids/{code}/duties"): Call(P.PEOPLE_WRITE, _duty),
+    ("POST", "/v1/grids/import"): Call(P.GRID_WRITE, _import, outside=422),
+    ("GET", "/v1/cameras"): Call(P.CAMERA_READ, by_grid=False),
+    ("POST", "/v1/cameras"): Call(P.CAMERA_WRITE, _new_camera),
+    ("POST", "/v1/cameras/probe"): Call(P.CAMERA_WRITE, lambda _: {"json": {"url": "rtsp://10.0.0.1/"}}, by_grid=False),
+    ("GET", "/v1/cameras/{camera_id}"): Call(P.CAMERA_READ),
+    ("PATCH", "/v1/cameras/{camera_id}"): Call(P.CAMERA_WRITE, lambda _: {"json": {"expected_version": 1}}),
+    ("GET", "/v1/cameras/{camera_id}/picture"): Call(P.CAMERA_READ),
+    ("GET", "/v1/people"): Call(P.PEOPLE_WRITE, by_grid=False),
+    ("POST", "/v1/people"): Call(P.PEOPLE_WRITE, _new_person),
+}
+ELSEWHERE = {
+    ("DELETE", "/v1/sessions/current"): "test_session_routes",
+    ("POST", "/v1/me/password"): "test_session_routes",
+    ("GET", "/v1/events"): "test_live",
+}
+"""Routes of those signed in whose calls would end the session, or not end."""
+PUBLIC = {
+    ("POST", "/v1/sessions"),
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("GET", "/metrics"),  # has a rule of its own: test_system_routes
+    ("GET", "/openapi.json"),
+    ("GET", "/"),
+    ("GET", "/console/{name:path}"),
+}
+
+
+def routes_of(world: World) -> dict[tuple[str, str], Any]:
+    found = {}
+    for context in iter_route_contexts(create_app(world.services).routes):
+        assert isinstance(context.original_route, APIRoute), f"{context.path} is no route that can be classified"
+        for method in context.methods or ():
+            found[method, str(context.path)] = context.dependant
+    return found
+
+
+def kinds_of(dependant: Any) -> list[Access | Public]:
+    own = [dependant.call] if isinstance(dependant.call, Access | Public) else []
+    return own + [kind for inner in dependant.dependencies for kind in kinds_of(inner)]
+
+
+def test_every_route_is_classified_in_exactly_one_way(world: World) -> None:
+    for route, dependant in routes_of(world).items():
+        kinds = {type(kind): kind for kind in kinds_of(dependant)}
+        assert len(kinds) == 1, f"{route} says not, or says twice, who it is for"
+        assert (Public in kinds) == (route in PUBLIC), route
+
+
+def test_the_matrix_below_knows_every_route(world: World) -> None:
+    assert set(routes_of(world)) == set(CALLS) | set(ELSEWHERE) | PUBLIC
+
+
+@pytest.fixture
+def things(world: World) -> dict[str, Things]:
+    def keys() -> Iterator[dict[str, str]]:
+        while True:
+            yield world.new_key()
+
+    def of(leaf: str, worker: str) -> Things:
+        sha256 = world.services.evidence.put(f"a picture of {leaf}".encode())
+        alert_id = world.raise_alert(leaf, (Evidence(sha256, "still", "image/jpeg", 1.0),))
+        return Things(leaf, alert_id, world.cameras[leaf], sha256, world.people[worker], keys())
+
+    return {NORTH: of(NORTH, "grid_worker"), SOUTH: of(SOUTH, "south_worker")}
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_each_role_gets_what_it_may_and_nothing_else(world: World, things: dict[str, Things], role: Role) -> None:
+    """In sight and allowed: never 401, 403, 404. Not allowed: 403. Outside: 404, which tells nothing."""
+    wrong = []
+    with world.client(role.value) as client:
+        for (method, route), call in CALLS.items():
+            may = call.needs is None or call.needs in PERMISSIONS[role]
+            for leaf in (NORTH, SOUTH) if call.by_grid else (NORTH,):
+                status = client.request(method, things[leaf].path(route), **call.how(things[leaf])).status_code
+                if not may:
+                    # Outside, either refusal is silent about the thing: 404, or 403 for lacking it everywhere.
+                    fine = status == 403 if leaf == NORTH else status in (403, 404)
+                else:
+                    fine = status in (200, 201, 204) if leaf == NORTH else status == call.outside
+                if not fine:
+                    wrong.append((method, route, leaf, "may" if may else "may not", status))
+    assert wrong == []
+
+
+def test_nobody_gets_anything_without_signing_in(world: World, things: dict[str, Things]) -> None:
+    with world.client(None) as client:
+        for method, route in [*CALLS, *ELSEWHERE]:
+            call = CALLS.get((method, route), Call(None))
+            answer = client.request(method, things[NORTH].path(route), **call.how(things[NORTH]))
+            assert answer.status_code == 401 or (method, answer.status_code) == ("POST", 422), (method, route)
+            assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_each_command_is_refused_to_roles_that_lack_its_permission(world: World, role: Role) -> None:
+    alert_id = world.raise_alert()
+    with world.client(role.value) as client:
+        for type_, permission in PERMISSION_OF.items():
+            if permission not in PERMISSIONS[role]:
+                body = {"type": type_.value, "expected_version": 1}
+                answer = client.post(f"/v1/alerts/{alert_id}/commands", json=body, headers=world.new_key())
+                assert answer.status_code == 403, type_
+        alert = client.get(f"/v1/alerts/{alert_id}").json()["properties"]
+    assert alert["version"] == 1
+    assert {PERMISSION_OF[CommandType(type_)] for type_ in alert["allowed"]} <= PERMISSIONS[role]
+
+
+def test_nobody_gives_rights_or_duties_beyond_their_own_district(world: World) -> None:
+    with world.client("admin") as admin:
+        beyond = {"username": "climber", "name": "n", "grants": [{"role": "admin", "grid_code": "C"}]}
+        assert admin.post("/v1/people", json=beyond).status_code == 404
+        assert "south_operator" not in admin.get("/v1/people").text

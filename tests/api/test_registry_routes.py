@@ -1,0 +1,156 @@
+"""Cameras, grids, duties and people over HTTP."""
+
+import base64
+
+import pytest
+from world import MASKED, NORTH, PLACES, World, grid, square
+
+SECRET = "hunter2-secret"
+
+
+def test_cameras_are_a_page_of_geojson_without_credentials(world: World) -> None:
+    world.desk.answers["status"] = (
+        {"ok": True, "cameras": {world.cameras[NORTH]: {"state": "watching", "since_s": 1.8e9, "keyframes": 7}}},
+        b"",
+    )
+    with world.client("admin") as client:
+        page = client.get("/v1/cameras", params={"limit": 1, "under": NORTH})
+        one = client.get(f"/v1/cameras/{world.cameras[NORTH]}")
+    assert page.json()["type"] == "FeatureCollection"
+    assert page.json()["features"][0]["geometry"]["type"] == "Point"
+    status = one.json()["properties"]["status"]
+    assert (status["state"], status["keyframes"]) == ("watching", 7)
+    assert status["since_at"].startswith("2027-01-15")
+    assert one.json()["properties"]["url"] == "rtsp://10.1.2.3:554/ch1"
+    assert SECRET not in page.text + one.text
+
+
+def test_a_camera_is_registered_changed_and_its_version_kept(world: World) -> None:
+    place = PLACES[NORTH]
+    body = {
+        "code": "61090200001310000001",
+        "name": "<b>门口</b>",
+        "lon": place.lon_deg,
+        "lat": place.lat_deg,
+        "url": f"rtsp://viewer:{SECRET}@10.1.2.9/a",
+        "purpose": "a test",
+        "zones": [{"id": "z", "name": "zone", "polygon": [[0, 0], [1, 0], [1, 1]], "kinds": ["crowding"]}],
+    }
+    with world.client("admin") as client:
+        made = client.post("/v1/cameras", json=body)
+        url = made.headers["location"]
+        changed = client.patch(url, json={"expected_version": 1, "enabled": False, "name": "门口"})
+        stale = client.patch(url, json={"expected_version": 1, "enabled": True})
+        half = client.patch(url, json={"expected_version": 2, "lon": 1.0})
+        again = client.post("/v1/cameras", json=body)
+        read = client.get(url)
+    assert made.status_code == 201
+    assert made.json()["properties"]["grid_code"] == NORTH
+    assert made.json()["properties"]["name"] == "<b>门口</b>"
+    assert changed.json()["properties"]["enabled"] is False
+    assert (stale.status_code, stale.json()["code"]) == (409, "stale_version")
+    assert half.status_code == 422
+    assert again.status_code == 409
+    assert SECRET not in made.text + changed.text + read.text + again.text
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"url": f"http://viewer:{SECRET}@10.1.2.9/a"}, "rtsp://"),
+        ({"lat": 200.0}, "longitude"),
+        ({"lon": 0.0, "lat": 0.0}, "grid"),
+        ({"zones": [{"id": "z", "name": "n", "polygon": [[0, 0], [1, 0], [1, 1]], "kinds": ["flying"]}]}, "flying"),
+        ({"code": "61090200009990000001"}, "131"),
+    ],
+)
+def test_a_camera_that_cannot_be_is_refused_in_words(world: World, change: dict[str, object], word: str) -> None:
+    place = PLACES[NORTH]
+    body = {"code": "new", "name": "n", "lon": place.lon_deg, "lat": place.lat_deg, "url": "rtsp://h/", "purpose": "p"}
+    with world.client("admin") as client:
+        answer = client.post("/v1/cameras", json={**body, **change})
+    assert answer.status_code == 422
+    assert word in answer.json()["detail"]
+    assert SECRET not in answer.text
+
+
+def test_a_probe_says_what_the_camera_sends(world: World) -> None:
+    with world.client("admin") as client:
+        answer = client.post("/v1/cameras/probe", json={"url": f"rtsp://viewer:{SECRET}@10.1.2.9/a"})
+    assert answer.json()["codec"] == "h264"
+    assert answer.json()["warnings"] == ["GOP 2 s"]
+    assert base64.b64decode(answer.json()["picture"]) == MASKED
+    assert SECRET not in answer.text
+    assert world.desk.asked[-1]["url"] == f"rtsp://viewer:{SECRET}@10.1.2.9/a"
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("camera_unauthorised", 502),
+        ("camera_unreachable", 502),
+        ("camera_untrusted", 502),
+        ("camera_address_not_allowed", 422),
+        ("unavailable", 503),
+        ("a code of tomorrow", 503),
+    ],
+)
+def test_each_fault_of_a_camera_keeps_its_code(world: World, code: str, status: int) -> None:
+    world.desk.answers["probe"] = ({"ok": False, "code": code, "message": "a sentence"}, b"")
+    with world.client("admin") as client:
+        answer = client.post("/v1/cameras/probe", json={"url": "rtsp://10.1.2.9/a"})
+    assert answer.status_code == status
+    assert answer.json()["detail"] == "a sentence"
+    assert answer.json()["code"] == (code if code.islower() and " " not in code else "unavailable")
+
+
+def test_a_picture_is_the_desks_and_is_not_kept_by_browsers(world: World) -> None:
+    with world.client("operator") as client:
+        answer = client.get(f"/v1/cameras/{world.cameras[NORTH]}/picture")
+    assert (answer.content, answer.headers["content-type"]) == (MASKED, "image/jpeg")
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_desk_that_talks_nonsense_is_unavailable(world: World) -> None:
+    world.desk.answers["picture"] = ({"ok": True, "media_type": "x" * 6_000_000}, b"")
+    with world.client("operator") as client:
+        answer = client.get(f"/v1/cameras/{world.cameras[NORTH]}/picture")
+    assert answer.status_code == 503
+
+
+def test_grids_are_imported_whole_or_not_at_all_with_every_fault(world: World) -> None:
+    good = grid("N2", "N", 32.71, 32.72)
+    crossed = {
+        **grid("N3", "N", 0, 1),
+        "geometry": {**square(0, 1), "coordinates": [[[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]]},
+    }
+    orphan = grid("N4", "nowhere", 32.71, 32.72)
+    with world.client("admin") as client:
+        refused = client.post(
+            "/v1/grids/import", json={"type": "FeatureCollection", "features": [good, crossed, orphan]}
+        )
+        assert client.get("/v1/grids/N2").status_code == 404
+        done = client.post("/v1/grids/import", json={"type": "FeatureCollection", "features": [good]})
+        page = client.get("/v1/grids", params={"under": "N", "limit": 500}).json()
+    assert refused.status_code == 422
+    places = " ".join(fault["where"] for fault in refused.json()["errors"])
+    assert "N3" in places
+    assert "N4" in places
+    assert "N2" not in places
+    assert done.json() == {"imported": 1}
+    assert {"N", "N2"} <= {feature["id"] for feature in page["features"]}
+
+
+def test_a_new_persons_password_is_shown_once_and_works(world: World) -> None:
+    body = {"username": "li.na", "name": "李娜", "grants": [{"role": "verifier", "grid_code": NORTH}]}
+    with world.client("admin") as client:
+        made = client.post("/v1/people", json=body)
+        listed = client.get("/v1/people", params={"limit": 500})
+        password = made.json()["one_time_password"]
+        session = client.post("/v1/sessions", json={"username": "li.na", "password": password}).json()
+        duties = client.get(f"/v1/grids/{NORTH}/duties").json()["duties"]
+    assert made.status_code == 201
+    assert session["must_change_password"] is True
+    assert "李娜" in listed.text
+    assert password not in listed.text
+    assert {duty["person_name"] for duty in duties} >= {"grid_worker", "second_worker"}
