@@ -139,12 +139,12 @@ def specs(settings: Settings) -> list[Spec]:
     environ: Mapping[str, str] = to_environ(settings)
     return [
         Spec("dispatcher", module("alerts"), environ),
-        Spec("worker", module("ingest"), environ, ready=lambda: _listens(settings.video_desk)),
+        Spec("worker", module("ingest"), environ, ready=lambda: listens(settings.video_desk)),
         Spec("api", module("api"), environ, ready=lambda: (get(settings, "/healthz") or (0, b""))[0] == 200),
     ]
 
 
-def _listens(path: Path) -> bool:
+def listens(path: Path) -> bool:
     """Whether someone accepts on a unix socket. By a file descriptor: addresses are limited to 107 bytes."""
     try:
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)

@@ -20,6 +20,8 @@ from typing import Self
 
 from models.errors import Misconfigured
 
+ROOT = Path(__file__).resolve().parents[1]
+"""Where our packages lie."""
 TICK_S = 0.05
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
 STEADY_S = 30.0
@@ -71,8 +73,12 @@ def wait_s(failures: int) -> float:
 
 
 def passed_on() -> dict[str, str]:
-    """The environment for child processes without our settings: those are handed on from the value that was read."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("WANGGE_")}
+    """The environment for child processes: ours, without our settings, which are handed on from what was read of them.
+
+    Our own modules are found wherever the supervisor was started.
+    """
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("WANGGE_")}
+    return environ | {"PYTHONPATH": str(ROOT)}
 
 
 class _Kept:

@@ -1,0 +1,267 @@
+"""Backup and restore of the data directory, the first while the product runs.
+
+What an archive holds together is consistent: the ledger and the spool are copied by SQLite's own online backup, the
+spool both before and after the ledger, so that no incident falls between the two; evidence is written before the
+ledger names it and never changes, so it is copied last. Valkey is left out: it is rebuilt.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import sqlite3
+import tarfile
+import tempfile
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from alembic.util import CommandError
+from sqlalchemy import URL, delete
+from sqlalchemy.exc import DatabaseError
+
+from alerts.database import open_database, upgrade, writing
+from models.errors import Conflict, InvalidInput, Misconfigured, Unavailable
+from models.settings import Settings
+from models.tables import sessions
+from ops.product import lock_data, running_pid
+
+FORMAT = 1
+LEDGER, SPOOL, SPOOL_BEFORE, KEY, MANIFEST = "wangge.db", "spool.db", "spool-before.db", "secret.key", "manifest.json"
+_EVIDENCE = re.compile(r"evidence/([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})")
+_PLAIN = (LEDGER, SPOOL, SPOOL_BEFORE, KEY)
+_CHUNK_BYTES = 1 << 20
+LARGEST_MANIFEST_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an archive holds: each member's SHA-256. ``ledger_elsewhere``: the database is PostgreSQL, not in here."""
+
+    made_s: float
+    ledger_elsewhere: bool
+    files: dict[str, str]
+    format: int = FORMAT
+
+
+def ledger_file(settings: Settings) -> Path | None:
+    """The SQLite file of the ledger; None where it is on PostgreSQL."""
+    prefix = "sqlite:///"
+    url = settings.database_url
+    return Path(url.removeprefix(prefix)).absolute() if url.startswith(prefix) else None
+
+
+def backup(settings: Settings, target: Path) -> Manifest:
+    """Writes an archive that only its owner may read; it appears under its name once it is whole and on disk.
+
+    Raises Misconfigured if there is nothing to back up or the target cannot be written, Unavailable if a database is
+    locked or damaged.
+    """
+    ledger = ledger_file(settings)
+    if ledger is not None and not ledger.is_file():
+        raise Misconfigured(f"there is no ledger at {ledger}: set WANGGE_DATA to the directory that is to be saved")
+    files: dict[str, str] = {}
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix=".backup-", dir=settings.data) as folder,
+            _appearing(target) as draft,
+            tarfile.open(draft, "w:gz", compresslevel=1) as archive,
+        ):
+            for path, name in _snapshots(settings, ledger, Path(folder)):
+                files[name] = _add(archive, path, name)
+            for path in sorted(settings.evidence.glob("??/??/*")):
+                name = f"evidence/{path.relative_to(settings.evidence).as_posix()}"
+                if _EVIDENCE.fullmatch(name):
+                    with contextlib.suppress(FileNotFoundError):  # erased meanwhile
+                        files[name] = _add(archive, path, name)
+            manifest = Manifest(time.time(), ledger is None, files)
+            text = Path(folder) / MANIFEST
+            text.write_text(json.dumps(asdict(manifest), indent=1))
+            _add(archive, text, MANIFEST)
+    except OSError as error:
+        raise Misconfigured(f"the backup could not be written: {error.strerror or error}") from None
+    return manifest
+
+
+def restore(settings: Settings, source: Path) -> Manifest:
+    """Brings an archive back into an empty data directory, whole or not at all. All sign-ins end.
+
+    Raises Conflict if something is there or runs, InvalidInput if the archive is damaged, was tampered with or is none,
+    Misconfigured if the directory cannot be written.
+    """
+    if pid := running_pid(settings):
+        raise Conflict(f"wangge runs on {settings.data} (process {pid}): stop it first")
+    ledger = ledger_file(settings)
+    there = [path.name for path in settings.data.iterdir() if path.name != "run"] if settings.data.is_dir() else []
+    if there or (ledger is not None and ledger.exists()):
+        what = there[0] if there else ledger
+        raise Conflict(f"{settings.data} is not empty ({what}): move it away, or set WANGGE_DATA to a new directory")
+    with lock_data(settings), tempfile.TemporaryDirectory(prefix=".restore-", dir=settings.data) as folder:
+        draft = Path(folder)
+        try:
+            manifest = _unpack(source, draft)
+            if manifest.ledger_elsewhere != (ledger is None):
+                where = "PostgreSQL, restored apart" if manifest.ledger_elsewhere else "SQLite"
+                raise InvalidInput(f"this archive's ledger is on {where}: set WANGGE_DATABASE_URL to match")
+            if ledger is not None:
+                _renew_ledger(draft / LEDGER)
+            _join_spools(draft)
+            _move_in(draft, settings, ledger)
+        except OSError as error:
+            raise Misconfigured(f"the restore broke off, nothing was restored: {error.strerror or error}") from None
+    return manifest
+
+
+@contextlib.contextmanager
+def _appearing(target: Path) -> Iterator[Path]:
+    """A draft beside the target that becomes it when the block ends well, and is gone if not."""
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        yield draft
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _snapshots(settings: Settings, ledger: Path | None, folder: Path) -> Iterator[tuple[Path, str]]:
+    """Copies to archive, made in the order that the module's docstring explains."""
+    wanted = [(settings.spool, SPOOL_BEFORE), (ledger, LEDGER), (settings.spool, SPOOL)]
+    for source, name in wanted:
+        if source is not None and source.is_file():
+            _copy_sqlite(source, folder / name)
+            yield folder / name, name
+    if settings.key_file.is_file():
+        yield settings.key_file, KEY
+
+
+def _copy_sqlite(source: Path, target: Path) -> None:
+    try:
+        with (
+            contextlib.closing(sqlite3.connect(f"{source.as_uri()}?mode=rw", uri=True, timeout=30)) as live,
+            contextlib.closing(sqlite3.connect(target)) as copy,
+        ):
+            live.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")  # one file, complete in itself
+            said = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        raise Unavailable(f"{source.name} could not be copied: {error}") from None
+    if said != "ok":
+        raise Unavailable(f"{source.name} is damaged ({said}): restore it from an earlier backup")
+
+
+def _add(archive: tarfile.TarFile, path: Path, name: str) -> str:
+    """Adds one file and returns its SHA-256."""
+    member = tarfile.TarInfo(name)
+    member.size, member.mode, member.mtime = path.stat().st_size, 0o600, int(path.stat().st_mtime)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0)
+        archive.addfile(member, file)
+    return digest
+
+
+def _unpack(source: Path, draft: Path) -> Manifest:
+    """Every member checked by name and, at the end, by what the manifest says of it."""
+    found: dict[str, str] = {}
+    manifest = None
+    try:
+        with tarfile.open(source, "r:gz") as archive:
+            for member in archive:
+                known = member.name in _PLAIN or member.name == MANIFEST or _EVIDENCE.fullmatch(member.name)
+                file = archive.extractfile(member) if member.isreg() and known else None
+                if file is None or member.name in found:
+                    raise InvalidInput(f"this is no backup of wangge, or was tampered with: it holds {member.name!r}")
+                if member.name == MANIFEST:
+                    manifest = _read_manifest(file.read(LARGEST_MANIFEST_BYTES))
+                else:
+                    found[member.name] = _write(file, draft / member.name)
+    except (tarfile.TarError, zlib.error, EOFError, ValueError) as error:
+        raise InvalidInput(f"{source.name} is no backup of wangge, or came damaged: {error}") from None
+    except OSError as error:
+        # gzip says what is wrong with its data by OSErrors without a number.
+        if error.errno is None:
+            raise InvalidInput(f"{source.name} is no backup of wangge, or came damaged: {error}") from None
+        raise
+    if manifest is None:
+        raise InvalidInput(f"{source.name} is cut short: it has no manifest")
+    if found != manifest.files:
+        wrong = sorted(name for name in found.keys() | manifest.files if found.get(name) != manifest.files.get(name))
+        raise InvalidInput(f"{source.name} is not what was saved: {wrong[0]} differs from the manifest")
+    return manifest
+
+
+def _read_manifest(text: bytes) -> Manifest:
+    data: Any = json.loads(text)
+    try:
+        manifest = Manifest(**data)
+    except TypeError:
+        raise ValueError("its manifest cannot be read") from None
+    if manifest.format != FORMAT or not isinstance(manifest.files, dict):
+        raise ValueError(f"its format is {manifest.format}, this version reads {FORMAT}")
+    return manifest
+
+
+def _write(file: Any, path: Path) -> str:
+    """Writes a member to disk and returns its SHA-256. Evidence must be what its name says."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    digest = hashlib.sha256()
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            target.write(chunk)
+        target.flush()
+        os.fsync(target.fileno())
+    if path.parent.parent.parent.name == "evidence" and path.name != digest.hexdigest():
+        raise InvalidInput(f"the archive was tampered with: evidence {path.name} is not what its name says")
+    return digest.hexdigest()
+
+
+def _renew_ledger(path: Path) -> None:
+    """Brings an older schema up to date and ends all sign-ins: one that was revoked since must not come back."""
+    if not path.is_file():
+        raise InvalidInput("the archive holds no ledger")
+    engine = open_database(URL.create("sqlite", database=str(path)).render_as_string())
+    try:
+        upgrade(engine)
+        with writing(engine) as connection:
+            connection.execute(delete(sessions))
+    except CommandError:
+        raise InvalidInput("the archive was made by a newer version of wangge: restore it with that one") from None
+    except DatabaseError:
+        raise InvalidInput("the archive's ledger is no database, or is damaged") from None
+    finally:
+        engine.dispose()
+
+
+def _join_spools(draft: Path) -> None:
+    """Adds to the later spool what only the earlier one held: it reached the ledger after the ledger was copied."""
+    before, after = draft / SPOOL_BEFORE, draft / SPOOL
+    if before.is_file() and after.is_file():
+        try:
+            with contextlib.closing(sqlite3.connect(after, isolation_level=None)) as spool:
+                spool.execute("ATTACH ? AS earlier", (str(before),))
+                spool.execute(
+                    "INSERT OR IGNORE INTO outgoing SELECT * FROM earlier.outgoing"
+                    " WHERE (SELECT id FROM source) = (SELECT id FROM earlier.source)"
+                )
+        except sqlite3.Error as error:
+            raise InvalidInput(f"the archive's spool cannot be read: {error}") from None
+    before.unlink(missing_ok=True)
+
+
+def _move_in(draft: Path, settings: Settings, ledger: Path | None) -> None:
+    """The ledger last: where it is, all is."""
+    for name, target in ((KEY, settings.key_file), (SPOOL, settings.spool), ("evidence", settings.evidence)):
+        if (draft / name).exists():
+            (draft / name).replace(target)
+    if ledger is not None:
+        ledger.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(draft / LEDGER, ledger)
