@@ -22,6 +22,7 @@ from models.settings import Settings, read_settings
 
 def main() -> int:
     """0 after SIGTERM or SIGINT; 1 with a sentence on stderr where it cannot run."""
+    logs.configure("info")  # until the settings say otherwise: they too may have a fault to tell
     try:
         settings = read_settings(os.environ)
         logs.configure(settings.log_level)

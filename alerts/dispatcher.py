@@ -67,6 +67,7 @@ class Dispatcher:
     log: Any = field(default_factory=lambda: structlog.get_logger("dispatcher"))
     batch: int = 200
     block_ms: int = 200
+    reclaim_idle_ms: int = RECLAIM_IDLE_MS
     _in_hand: list[Delivery] = field(default_factory=list)
     _checked: bool = False
 
@@ -121,7 +122,7 @@ class Dispatcher:
     def reclaim(self) -> int:
         """Takes over what another dispatcher, or this one, left unacknowledged."""
         if self._checked and not self._in_hand:
-            self._in_hand = self.consumer.reclaim(RECLAIM_IDLE_MS)
+            self._in_hand = self.consumer.reclaim(self.reclaim_idle_ms)
         return self._settle()
 
     def _settle(self) -> int:

@@ -21,8 +21,9 @@ from models.tables import alerts, events, outbox, seals
 GENESIS = "0" * 64
 """What the first event names as the hash before it."""
 
-LEASE_S = 10.0
-"""A sealer that died is followed by another one after this long."""
+LEASE_S = 2.0
+"""A sealer that died is followed by another one after this long. Its length is no matter of safety: sealing is one
+transaction, which holds the lease's row."""
 
 
 def canonical(value: Mapping[str, Any]) -> bytes:
