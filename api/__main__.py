@@ -120,6 +120,7 @@ def serve(settings: Settings) -> None:
                 log_config=None,
                 access_log=False,
                 ws="none",
+                forwarded_allow_ips="127.0.0.1,::1",
                 server_header=False,
                 timeout_graceful_shutdown=GRACE_S,
                 limit_concurrency=2000,

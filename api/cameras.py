@@ -1,6 +1,7 @@
 """Camera points: registered, changed, probed, looked through."""
 
 import base64
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -8,8 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from alerts.accounts import SignedIn
 from alerts.camera_checks import NewCamera
 from api.auth import needs
-from api.paging import link_next
-from api.registry_schemas import (
+from api.camera_schemas import (
     CameraChange,
     CameraFeature,
     Cameras,
@@ -19,6 +19,7 @@ from api.registry_schemas import (
     Probed,
     ZoneGiven,
 )
+from api.paging import link_next
 from api.schemas import After, Id, Limit
 from api.services import House, Services
 from models.camera import SourceUrl, control_point_from_json, zone_from_json
@@ -31,10 +32,10 @@ Reader = Annotated[SignedIn, Depends(needs(Permission.CAMERA_READ))]
 Writer = Annotated[SignedIn, Depends(needs(Permission.CAMERA_WRITE))]
 
 
-def statuses(house: Services) -> dict[str, Any]:
+def statuses(house: Services) -> Mapping[str, Any]:
     """What the camera worker says of its cameras, by id; empty while it does not answer."""
     try:
-        return house.video.status()
+        return house.video.status().cameras
     except WanggeError:
         return {}
 

@@ -58,18 +58,24 @@ TITLES: Mapping[str, tuple[str, str]] = {
 }
 """Title by code: English, Chinese."""
 
+_FOREIGN = (core.InvalidInput, core.NotFound, core.TooLarge, core.RetryLater, core.CameraError)
 _CODES = {400: "malformed", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 _HIDDEN = "the fault has been logged; nothing more is said here"
 
 
-def by_code(code: str, message: str) -> core.WanggeError:
-    """The core error that another of our processes named by its code. An unknown code is Unavailable."""
-    found: list[type[core.WanggeError]] = [core.WanggeError]
-    for kind in found:
-        if kind.code == code and kind is not core.WanggeError and kind is not core.StaleVersion:
-            return kind(message)
-        found.extend(kind.__subclasses__())
-    return core.Unavailable(message)
+def by_code(code: str, message: str, retry_after_s: object = None) -> core.WanggeError:
+    """The core error that the camera worker named by its code.
+
+    Any code that is not its to say, as that someone is not signed in, is Unavailable.
+    """
+    kinds: list[type[core.WanggeError]] = [*_FOREIGN]
+    for kind in kinds:
+        kinds.extend(kind.__subclasses__())
+    kind = next((kind for kind in kinds if kind.code == code), core.Unavailable)
+    if issubclass(kind, core.RetryLater):
+        later_s = retry_after_s if isinstance(retry_after_s, int) and 1 <= retry_after_s <= 3600 else 5
+        return kind(message, later_s)
+    return kind(message)
 
 
 def wants_chinese(accept_language: str) -> bool:

@@ -1,4 +1,4 @@
-"""What goes in and out about cameras, grids, people and sign-ins."""
+"""What goes in and out about people, sign-ins, grids and duties."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -6,14 +6,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
 from alerts.accounts import Person
-from api.schemas import Body, Free, Number, Point, Text, Version, at, at_or_none
-from models.camera import CameraPoint, control_point_to_json, zone_to_json
+from api.schemas import Body, Text, at, at_or_none
 from models.people import Duty, Grid, Role
 
 Name = Annotated[Text, Field(min_length=1, max_length=200)]
 Password = Annotated[SecretStr, Field(min_length=1, max_length=200)]
-CameraUrl = Annotated[SecretStr, Field(min_length=1, max_length=2048, examples=["rtsp://viewer:secret@10.1.2.3/ch1"])]
-"""A camera's address with its user name and password: taken, never answered."""
 GridCode = Annotated[Text, Field(min_length=1, max_length=64, examples=["610902001001"])]
 
 
@@ -100,167 +97,6 @@ class Me(BaseModel):
     expires_at: datetime
     person: PersonShown
     must_change_password: bool
-
-
-class CameraStatus(BaseModel):
-    """What the camera worker says of a camera now; ``state`` "unknown" while the worker does not answer."""
-
-    model_config = ConfigDict(extra="allow")
-
-    state: str
-    since_at: datetime | None = None
-    error_code: str | None = None
-    error: str | None = None
-
-    @classmethod
-    def of(cls, said: Any) -> "CameraStatus":
-        if not isinstance(said, dict):
-            return cls(state="unknown")
-        counters = {key: value for key, value in said.items() if isinstance(value, int | float)}
-        since_s = counters.pop("since_s", None)
-        return cls(
-            state=str(said.get("state", "unknown")),
-            since_at=at_or_none(since_s),
-            error_code=said.get("error_code"),
-            error=said.get("error"),
-            **counters,
-        )
-
-
-class ZoneGiven(Body):
-    """A part of the picture: corners as fractions of its width and height, x right, y down."""
-
-    id: str
-    name: Name
-    polygon: Annotated[list[tuple[Number, Number]], Field(min_length=3, max_length=100)]
-    kinds: Annotated[list[str], Field(min_length=1, max_length=50)]
-    levels: Free = Field(default_factory=dict)
-
-
-class ControlPointGiven(Body):
-    """A picture point (fractions) whose place on the ground (WGS-84 degrees) is known."""
-
-    x: Number
-    y: Number
-    lon: Number
-    lat: Number
-
-
-_CAMERA_EXAMPLE: dict[str, Any] = {
-    "code": "61090200001310000001",
-    "name": "中心广场东",
-    "lon": 109.0293,
-    "lat": 32.6845,
-    "url": "rtsp://viewer:secret@10.1.2.3/ch1",
-    "purpose": "public safety on the square",
-    "zones": [
-        {
-            "id": "square",
-            "name": "广场",
-            "polygon": [[0.1, 0.4], [0.9, 0.4], [0.9, 0.95], [0.1, 0.95]],
-            "kinds": ["crowding"],
-            "levels": {"crowding": {"enter_persons": 12}},
-        }
-    ],
-}
-
-
-class NewCameraAsked(Body):
-    """``grid_code`` is needed where no grid's polygon holds the place."""
-
-    model_config = example(**_CAMERA_EXAMPLE)
-
-    code: Annotated[Text, Field(min_length=1, max_length=64)]
-    name: Name
-    lon: Number
-    lat: Number
-    url: CameraUrl
-    purpose: Name
-    grid_code: GridCode | None = None
-    zones: Annotated[list[ZoneGiven], Field(max_length=50)] = Field(default_factory=list)
-    control_points: Annotated[list[ControlPointGiven], Field(max_length=200)] = Field(default_factory=list)
-    enabled: bool = True
-
-
-class CameraChange(Body):
-    """Only what is named changes. ``expected_version``: the one you saw; if it has moved on, the answer is 409."""
-
-    model_config = example(expected_version=1, enabled=False)
-
-    expected_version: Version
-    name: Name | None = None
-    lon: Number | None = None
-    lat: Number | None = None
-    url: CameraUrl | None = None
-    purpose: Name | None = None
-    grid_code: GridCode | None = None
-    zones: Annotated[list[ZoneGiven], Field(max_length=50)] | None = None
-    control_points: Annotated[list[ControlPointGiven], Field(max_length=200)] | None = None
-    enabled: bool | None = None
-
-
-class CameraShown(BaseModel):
-    """``url`` is without user name and password."""
-
-    version: int
-    code: str
-    name: str
-    url: str
-    purpose: str
-    grid_code: str | None
-    zones: list[dict[str, Any]]
-    control_points: list[dict[str, float]]
-    enabled: bool
-    status: CameraStatus
-
-
-class CameraFeature(BaseModel):
-    type: Literal["Feature"] = "Feature"
-    id: str
-    geometry: Point
-    properties: CameraShown
-
-    @classmethod
-    def of(cls, camera: CameraPoint, status: Any) -> "CameraFeature":
-        shown = CameraShown(
-            version=camera.version,
-            code=camera.code,
-            name=camera.name,
-            url=camera.source.shown,
-            purpose=camera.purpose,
-            grid_code=camera.grid_code,
-            zones=[zone_to_json(zone) for zone in camera.zones],
-            control_points=[control_point_to_json(point) for point in camera.control_points],
-            enabled=camera.enabled,
-            status=CameraStatus.of(status),
-        )
-        return cls(id=camera.id, geometry=Point(**camera.place.geojson()), properties=shown)
-
-
-class Cameras(BaseModel):
-    """A GeoJSON FeatureCollection; ``next`` as in Alerts."""
-
-    type: Literal["FeatureCollection"] = "FeatureCollection"
-    features: list[CameraFeature]
-    next: str | None
-
-
-class ProbeAsked(Body):
-    model_config = example(url="rtsp://viewer:secret@10.1.2.3/ch1")
-
-    url: CameraUrl
-
-
-class Probed(BaseModel):
-    """What the camera sends. ``picture`` is a masked JPEG in base64."""
-
-    codec: str
-    width_px: int
-    height_px: int
-    fps: float | None
-    gop_s: float | None
-    warnings: list[str]
-    picture: str | None
 
 
 class GridShown(BaseModel):

@@ -4,7 +4,6 @@ import ipaddress
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from alerts.queue import check_redis
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -14,6 +13,7 @@ from alerts.accounts import session_of
 from alerts.database import schema_fault
 from alerts.leases import alive
 from alerts.ledger import counts
+from alerts.queue import check_redis
 from api.auth import PUBLIC
 from api.cameras import statuses
 from api.services import House, Services
@@ -85,7 +85,10 @@ def _dispatcher(house: Services) -> str:
 
 
 def _video(house: Services) -> str:
-    return f"the camera worker answers for {len(house.video.status())} cameras"
+    status = house.video.status()
+    if status.fault:
+        raise Unavailable(status.fault)
+    return f"the camera worker answers for {len(status.cameras)} cameras"
 
 
 def figures_reader(

@@ -28,6 +28,14 @@ class Answer:
     data: bytes = b""
 
 
+@dataclass(frozen=True)
+class Status:
+    """What each camera does now, by id; and why none can be watched, if that is so."""
+
+    cameras: Mapping[str, Any]
+    fault: str | None
+
+
 class VideoDesk:
     """The desk behind the socket at ``path``. Each method raises Unavailable when it does not answer in time, and the
     core error that the desk names when it refuses."""
@@ -37,20 +45,21 @@ class VideoDesk:
 
     def probe(self, url: str) -> Answer:
         """Connects to a camera and says what it sends; the bytes are a masked still. Raises CameraError."""
-        return self._ask({"op": "probe", "url": url}, timeout_s=40)
+        return self._ask({"op": "probe", "url": url}, timeout_s=45)
 
     def picture(self, camera_id: str) -> bytes:
         """A masked JPEG of what a watched camera saw last."""
-        return self._ask({"op": "picture", "camera_id": camera_id}, timeout_s=8).data
+        return self._ask({"op": "picture", "camera_id": camera_id}, timeout_s=12).data
 
     def mask(self, photo: bytes) -> Answer:
         """The photo as JPEG with heads and plates masked and without EXIF. Raises InvalidInput, TooLarge."""
-        return self._ask({"op": "mask", "bytes": len(photo)}, photo, timeout_s=20)
+        return self._ask({"op": "mask", "bytes": len(photo)}, photo, timeout_s=25)
 
-    def status(self) -> dict[str, Any]:
-        """What each camera does now, by id."""
-        cameras = self._ask({"op": "status"}, timeout_s=2).facts.get("cameras")
-        return cameras if isinstance(cameras, dict) else {}
+    def status(self) -> Status:
+        """What the worker does now."""
+        facts = self._ask({"op": "status"}, timeout_s=4).facts
+        cameras, fault = facts.get("cameras"), facts.get("fault")
+        return Status(cameras if isinstance(cameras, dict) else {}, str(fault) if fault else None)
 
     def _ask(self, request: Mapping[str, Any], data: bytes = b"", *, timeout_s: float) -> Answer:
         try:
@@ -83,7 +92,8 @@ def _read(link: socket.socket) -> Answer:
     if not isinstance(facts, dict):
         raise ValueError("the answer is no object")
     if not facts.get("ok"):
-        raise by_code(str(facts.get("code", "")), str(facts.get("message", "the camera worker gave no reason"))[:500])
+        said = str(facts.get("message", "the camera worker gave no reason"))[:500]
+        raise by_code(str(facts.get("code", "")), said, facts.get("retry_after_s"))
     wanted = int(facts.get("bytes", 0))
     if not 0 <= wanted <= LARGEST_PICTURE_BYTES:
         raise ValueError("the answer is too large")

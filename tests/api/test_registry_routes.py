@@ -93,6 +93,7 @@ def test_a_probe_says_what_the_camera_sends(world: World) -> None:
         ("camera_address_not_allowed", 422),
         ("unavailable", 503),
         ("a code of tomorrow", 503),
+        ("unauthenticated", 503),
     ],
 )
 def test_each_fault_of_a_camera_keeps_its_code(world: World, code: str, status: int) -> None:
@@ -101,7 +102,15 @@ def test_each_fault_of_a_camera_keeps_its_code(world: World, code: str, status: 
         answer = client.post("/v1/cameras/probe", json={"url": "rtsp://10.1.2.9/a"})
     assert answer.status_code == status
     assert answer.json()["detail"] == "a sentence"
-    assert answer.json()["code"] == (code if code.islower() and " " not in code else "unavailable")
+    assert answer.json()["code"] == (code if code.startswith("camera") else "unavailable")
+
+
+def test_an_account_that_is_about_to_be_locked_is_left_alone_for_as_long_as_the_worker_says(world: World) -> None:
+    refusal = {"ok": False, "code": "too_many_attempts", "message": "refused a moment ago", "retry_after_s": 42}
+    world.desk.answers["probe"] = (refusal, b"")
+    with world.client("admin") as client:
+        answer = client.post("/v1/cameras/probe", json={"url": "rtsp://10.1.2.9/a"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "42")
 
 
 def test_a_picture_is_the_desks_and_is_not_kept_by_browsers(world: World) -> None:
