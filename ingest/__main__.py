@@ -1,0 +1,138 @@
+"""The camera worker: ``python -m ingest``. Reads the settings, wires the parts, runs until SIGTERM."""
+
+import fcntl
+import os
+import random
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+import ingest
+from alerts.database import open_database
+from alerts.evidence import EvidenceStore
+from alerts.ledger import cursor_of
+from alerts.queue import IncidentStream, connect
+from alerts.registry import Registry
+from alerts.vault import Vault
+from ingest.clerk import Clerk
+from ingest.courier import Courier
+from ingest.desk import Desk
+from ingest.fleet import Fleet
+from ingest.shards import do_job
+from ingest.spool import Spool
+from ingest.worker import Program, Worker, steady_clock
+from models import logs
+from models.camera import CameraPoint
+from models.errors import Misconfigured, Unavailable, WanggeError
+from models.settings import Settings, read_settings
+
+log = structlog.get_logger()
+
+REGISTRY_S = 1.0
+CHILD_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
+"""All that a child's environment is made of: nothing that could hold a secret."""
+
+
+def follow_registry(
+    read: Callable[[], Sequence[CameraPoint]], worker: Worker, stop: threading.Event, clock: Callable[[], float]
+) -> None:
+    """Tells the worker of the registry's cameras whenever they change. While it cannot be read, nothing changes."""
+    troubles = logs.Repeats(log.error, "the cameras cannot be read from the registry; the last ones go on")
+    known: Sequence[CameraPoint] | None = None
+    while not stop.wait(0.0 if known is None else REGISTRY_S):
+        try:
+            cameras = read()
+            if cameras != known:
+                worker.take_cameras(cameras).result(timeout=10)
+                known = cameras
+            troubles.well()
+        except (WanggeError, TimeoutError) as error:
+            troubles.failed(clock(), error)
+            stop.wait(REGISTRY_S)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Holds a lock file. Raises Misconfigured when another worker runs on the same data."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Misconfigured(f"another camera worker runs on {path.parent.parent}: end it first") from None
+        yield
+
+
+def program(settings: Settings, environ: dict[str, str]) -> Program:
+    """How children are started, and all that they are told of the settings."""
+    environment = {name: environ[name] for name in CHILD_VARIABLES if name in environ}
+    environment["PYTHONPATH"] = str(Path(ingest.__file__).parent.parent)
+    told = {
+        "zoo": str(settings.zoo) if settings.zoo else None,
+        "detector": settings.detector,
+        "tiles": settings.detector_tiles,
+        "networks": ",".join(str(network) for network in settings.camera_networks.networks),
+        "log_level": settings.log_level,
+    }
+    return Program((sys.executable, "-m", "ingest.child"), environment, told)
+
+
+def run(settings: Settings, environ: dict[str, str], stop: threading.Event) -> None:
+    """Until ``stop``. Raises Misconfigured for what must be mended first."""
+    if settings.redis_url is None:
+        raise Misconfigured("WANGGE_REDIS_URL is not set: `wangge up` sets it, or name a Redis")
+    clock, children = steady_clock(), program(settings, environ)
+    engine = open_database(settings.database_url)
+    client = connect(settings.redis_url)
+    spool = Spool(settings.spool, clock())
+    try:
+        fleet = Fleet(spool, EvidenceStore(settings.evidence), random.random)
+        worker = Worker(fleet, children, clock, os.cpu_count() or 1)
+        clerk = Clerk(worker, partial(do_job, children.command, children.environment), children.settings)
+        courier = Courier(spool, IncidentStream(client), partial(cursor_of, engine), clock())
+        registry = Registry(engine, Vault(settings.key_file))
+        threads = [
+            threading.Thread(target=follow_registry, args=(registry.all_cameras, worker, stop, clock), daemon=True),
+            threading.Thread(target=courier.run, args=(stop, clock, random.random), daemon=True),
+        ]
+        handlers = {"status": clerk.status, "picture": clerk.picture, "mask": clerk.mask, "probe": clerk.probe}
+        with Desk(settings.video_desk, handlers):
+            for thread in threads:
+                thread.start()
+            log.info("the camera worker runs", source=spool.source)
+            try:
+                worker.run(stop)
+            finally:
+                stop.set()
+                for thread in threads:
+                    thread.join(timeout=1.0)
+    finally:
+        spool.close()
+        client.close()
+        engine.dispose()
+
+
+def main() -> int:
+    environ = dict(os.environ)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        settings = read_settings(environ)
+        logs.configure(settings.log_level)
+        with alone(settings.data / "run" / "worker.lock"):
+            run(settings, environ, stop)
+    except (Misconfigured, Unavailable) as error:
+        log.error("the camera worker cannot run", why=str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

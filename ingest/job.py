@@ -1,0 +1,66 @@
+"""One job of a short-lived child: to try a camera, or to mask a photo. Both decode what a stranger chose."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from detectors.boxes import Tiling
+from detectors.detector import LOOK_SCORE
+from detectors.perception import Perception
+from ingest.decode import KeyframeDecoder, bgr
+from ingest.messages import source_from_json
+from ingest.pipes import Message, encode
+from ingest.probe import probe
+from ingest.render import PHOTO_SIDE_PX, STILL_SIDE_PX, open_photo, still
+from models.camera import AllowedNetworks
+from models.errors import WanggeError
+from models.frame import Pixels
+
+PROBE_S = 12.0
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """A loaded detector, and how it looks at a picture."""
+
+    perception: Perception
+    tiling: Tiling
+
+    def masked_still(self, pixels: Pixels, max_side_px: int = STILL_SIDE_PX) -> bytes:
+        """A masked JPEG of a picture that no rule has judged."""
+        seen = self.perception.look(pixels, self.tiling, LOOK_SCORE)
+        return still(pixels, seen.detections, max_side_px)
+
+
+def answer(job: Message, open_eyes: Callable[[], Eyes]) -> bytes:
+    """Does it, and gives the message that answers it: what was found, or the error's code and sentence."""
+    try:
+        fields, picture = _JOBS[job.op](job, open_eyes)
+    except WanggeError as error:
+        return encode("answer", {"ok": False, "code": error.code, "message": str(error)})
+    return encode("answer", {"ok": True} | fields, [picture])
+
+
+def _probe(job: Message, open_eyes: Callable[[], Eyes]) -> tuple[dict[str, Any], bytes]:
+    networks = AllowedNetworks.parse(job.fields["settings"]["networks"])
+    found = probe(source_from_json(job.fields["source"]), networks, PROBE_S)
+    frame = KeyframeDecoder().decode(found.keyframe.codec, found.keyframe.annexb)
+    fields = {
+        "codec": found.codec,
+        "width_px": found.width_px,
+        "height_px": found.height_px,
+        "fps": found.fps,
+        "gop_s": found.gop_s,
+        "warnings": list(found.warnings),
+    }
+    return fields, open_eyes().masked_still(bgr(frame, STILL_SIDE_PX))
+
+
+def _mask(job: Message, open_eyes: Callable[[], Eyes]) -> tuple[dict[str, Any], bytes]:
+    return {}, open_eyes().masked_still(open_photo(job.blobs[0]), PHOTO_SIDE_PX)
+
+
+_JOBS: dict[str, Callable[[Message, Callable[[], Eyes]], tuple[dict[str, Any], bytes]]] = {
+    "probe": _probe,
+    "mask": _mask,
+}

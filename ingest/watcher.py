@@ -1,0 +1,253 @@
+"""What a child does with its cameras, turn by turn: the newest keyframe of each, gate, detector, still."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import structlog
+
+from detectors.detector import Observed
+from ingest.connection import Connected
+from ingest.decode import KeyframeDecoder, Looked, bgr, luma, reason_to_look
+from ingest.messages import camera_from_json, sighting_to_json
+from ingest.pipes import Message, encode
+from ingest.receiver import Event, Failed
+from ingest.render import STILL_SIDE_PX, still
+from ingest.stream import Keyframe
+from models.camera import CameraPoint, SourceUrl
+from models.errors import CameraCorrupt, CameraError
+from models.frame import Frame, Pixels
+from models.incident import Phase
+from models.logs import Repeats
+
+log = structlog.get_logger()
+
+TELL_S = 1.0
+HOT_S = 10.0
+"""After a change every keyframe is looked at for so long: what rules smooth over seconds must settle."""
+MAX_CORRUPT = 5
+"""So many keyframes in a row that cannot be decoded, and the camera has failed."""
+FRESH_S = 10.0
+WAIT_S = 5.0
+"""A picture is answered from a keyframe not older than FRESH_S, else from the next one within WAIT_S seconds."""
+
+
+class Receiving(Protocol):
+    """What is needed of ``receiver.Receiver``."""
+
+    def add(self, camera_id: str, source: SourceUrl) -> None: ...
+    def remove(self, camera_id: str) -> None: ...
+    def poll(self, timeout_s: float) -> list[Event]: ...
+
+
+class Observing(Protocol):
+    """What is needed of ``detectors.detector.Detector``."""
+
+    def observe(self, camera: CameraPoint, frame: Frame, state: Mapping[str, Any]) -> Observed: ...
+
+
+class Showing(Protocol):
+    """What is needed of ``job.Eyes``."""
+
+    def masked_still(self, pixels: Pixels, max_side_px: int = ...) -> bytes: ...
+
+
+@dataclass
+class Counters:
+    """Since the camera was given to this child. ``dropped``: keyframes that a newer one overtook. ``lag_s``: from
+    arrival of the last keyframe to the end of its look, seconds."""
+
+    keyframes: int = 0
+    dropped: int = 0
+    corrupt: int = 0
+    looks: int = 0
+    unchanged: int = 0
+    detector_errors: int = 0
+    lag_s: float = 0.0
+
+
+@dataclass
+class _Camera:
+    point: CameraPoint
+    attempt: int
+    rules: dict[str, Any]
+    waiting: Keyframe | None = None
+    newest: tuple[float, Keyframe] | None = None
+    looked: Looked | None = None
+    hot_until_s: float = 0.0
+    is_running: bool = False
+    is_pictured: bool = False
+    corrupt_in_a_row: int = 0
+    counters: Counters = field(default_factory=Counters)
+
+
+@dataclass(frozen=True)
+class _Request:
+    number: int
+    camera_id: str
+    until_s: float
+
+
+class Watcher:
+    """Orders in by ``obey``, cameras' turns by ``turn``, messages out by ``tell``."""
+
+    def __init__(
+        self,
+        receiver: Receiving,
+        decoder: KeyframeDecoder,
+        detector: Observing,
+        eyes: Showing,
+        tell: Callable[[bytes], None],
+        unix_s: Callable[[], float] = time.time,
+        steady_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._receiver = receiver
+        self._decoder = decoder
+        self._detector = detector
+        self._eyes = eyes
+        self._tell = tell
+        self._unix_s = unix_s
+        self._steady_s = steady_s
+        self._cameras: dict[str, _Camera] = {}
+        self._queue: dict[str, None] = {}
+        """Cameras with a keyframe waiting, first come first: a newer keyframe keeps the older one's place."""
+        self._requests: list[_Request] = []
+        self._told_s = 0.0
+        self._detector_errors = Repeats(log.error, "the detector failed on a frame; it was skipped")
+
+    def obey(self, order: Message) -> None:
+        """watch (again, where it is watched already), unwatch, picture."""
+        if order.op == "watch":
+            camera = camera_from_json(order.fields["camera"])
+            self._forget(camera.id)
+            self._cameras[camera.id] = _Camera(camera, order.fields["attempt"], order.fields["rules"])
+            self._receiver.add(camera.id, camera.source)
+        elif order.op == "unwatch":
+            self._forget(order.fields["camera_id"])
+        elif order.op == "picture":
+            self._requests.append(_Request(order.fields["request"], order.fields["camera_id"], 0.0))
+
+    def turn(self, wait_s: float) -> None:
+        """Waits up to ``wait_s`` seconds for what comes, and looks at one keyframe."""
+        for event in self._receiver.poll(0.0 if self._queue else wait_s):
+            self._take(event)
+        if self._queue:
+            camera = self._cameras[next(iter(self._queue))]
+            del self._queue[camera.point.id]
+            keyframe, camera.waiting = camera.waiting, None
+            if keyframe:
+                self._look(camera, keyframe)
+        steady_s = self._steady_s()
+        self._answer(steady_s)
+        if steady_s - self._told_s >= TELL_S:
+            self._told_s = steady_s
+            counters = {camera_id: asdict(camera.counters) for camera_id, camera in self._cameras.items()}
+            self._tell(encode("alive", {"cameras": counters}))
+
+    def _take(self, event: Event) -> None:
+        camera = self._cameras.get(event.camera_id)
+        if camera is None:
+            return
+        if isinstance(event, Connected):
+            self._say("connected", camera)
+        elif isinstance(event, Failed):
+            self._failed(camera, event.error)
+        else:
+            camera.counters.keyframes += 1
+            camera.counters.dropped += camera.waiting is not None
+            camera.waiting, camera.newest = event, (self._steady_s(), event)
+            self._queue.setdefault(event.camera_id)
+
+    def _look(self, camera: _Camera, keyframe: Keyframe) -> None:
+        """Decode, gate, detector, still, message."""
+        try:
+            frame = self._decoder.decode(keyframe.codec, keyframe.annexb)
+        except CameraCorrupt as error:
+            camera.counters.corrupt += 1
+            camera.corrupt_in_a_row += 1
+            if camera.corrupt_in_a_row >= MAX_CORRUPT:
+                self._failed(camera, CameraCorrupt(f"{camera.point.source.shown}: {error}"))
+            return
+        camera.corrupt_in_a_row = 0
+        if not camera.is_pictured:
+            camera.is_pictured = True
+            self._say("pictured", camera)
+        grey = luma(frame)
+        if not self._deserves_look(camera, Looked(grey, keyframe.at_s)):
+            camera.counters.unchanged += 1
+            return
+        camera.looked = Looked(grey, keyframe.at_s)
+        camera.counters.looks += 1
+        self._observe(camera, Frame(camera.point.id, keyframe.at_s, bgr(frame, STILL_SIDE_PX)))
+        camera.counters.lag_s = round(max(self._unix_s() - keyframe.arrival_s, 0.0), 3)
+
+    def _deserves_look(self, camera: _Camera, now: Looked) -> bool:
+        last = camera.looked
+        if reason_to_look(last, now.luma, now.at_s):
+            camera.hot_until_s = now.at_s + HOT_S
+            return True
+        return camera.is_running or now.at_s < camera.hot_until_s
+
+    def _observe(self, camera: _Camera, frame: Frame) -> None:
+        try:
+            observed = self._detector.observe(camera.point, frame, camera.rules)
+        except Exception as error:  # noqa: BLE001 - one frame that breaks the detector must not blind every camera
+            camera.counters.detector_errors += 1
+            self._detector_errors.failed(self._steady_s(), error, camera_id=camera.point.id)
+            return
+        self._detector_errors.well()
+        camera.is_running = observed.is_running
+        if observed.state == camera.rules and not observed.sightings:
+            return
+        begins = any(sighting.phase is Phase.ONSET for sighting in observed.sightings)
+        stills = [still(frame.bgr, observed.detections)] if begins else []
+        camera.rules = observed.state
+        self._say(
+            "observed",
+            camera,
+            {"rules": observed.state, "sightings": [sighting_to_json(sighting) for sighting in observed.sightings]},
+            stills,
+        )
+
+    def _answer(self, steady_s: float) -> None:
+        """Requests for pictures that can be answered now, or no more."""
+        open_requests = []
+        for request in self._requests:
+            camera = self._cameras.get(request.camera_id)
+            if camera and camera.newest and steady_s - camera.newest[0] <= FRESH_S:
+                self._show(request, camera.newest[1])
+            elif camera and not request.until_s:
+                open_requests.append(_Request(request.number, request.camera_id, steady_s + WAIT_S))
+            elif camera and steady_s < request.until_s:
+                open_requests.append(request)
+            else:
+                self._refuse(request, "unavailable", "the camera has sent no picture lately: see its status")
+        self._requests = open_requests
+
+    def _show(self, request: _Request, keyframe: Keyframe) -> None:
+        try:
+            pixels = bgr(self._decoder.decode(keyframe.codec, keyframe.annexb), STILL_SIDE_PX)
+        except CameraCorrupt as error:
+            self._refuse(request, error.code, str(error))
+            return
+        fields = {"request": request.number, "ok": True, "at_s": keyframe.at_s}
+        self._tell(encode("answer", fields, [self._eyes.masked_still(pixels)]))
+
+    def _refuse(self, request: _Request, code: str, message: str) -> None:
+        self._tell(encode("answer", {"request": request.number, "ok": False, "code": code, "message": message}))
+
+    def _failed(self, camera: _Camera, error: CameraError) -> None:
+        self._forget(camera.point.id)
+        self._say("failed", camera, {"code": error.code, "message": str(error)})
+
+    def _forget(self, camera_id: str) -> None:
+        self._receiver.remove(camera_id)
+        self._cameras.pop(camera_id, None)
+        self._queue.pop(camera_id, None)
+
+    def _say(
+        self, op: str, camera: _Camera, fields: dict[str, Any] | None = None, blobs: list[bytes] | None = None
+    ) -> None:
+        told = {"camera_id": camera.point.id, "attempt": camera.attempt} | (fields or {})
+        self._tell(encode(op, told, blobs or []))

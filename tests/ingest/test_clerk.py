@@ -1,0 +1,140 @@
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from ingest.clerk import Clerk
+from ingest.pipes import Message, Reader
+from models.camera import SourceUrl
+from models.errors import CameraError, CameraUnauthorised, CameraUrlInvalid, InvalidInput, TooManyAttempts, Unavailable
+from tests.ingest.worker_samples import JPEG
+
+PHOTO = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (10).to_bytes(4, "big") * 2
+URL = {"url": "rtsp://admin:s3cret@10.0.0.5/1"}
+
+
+def done(value: Any) -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_result(value)
+    return future
+
+
+class Asked:
+    """A worker that answers at once, and remembers how probes went."""
+
+    def __init__(self, wait_s: float = 0.0, picture: Message | None = None) -> None:
+        self.wait_s = wait_s
+        self.message = picture
+        self.outcomes: list[CameraError | None] = []
+
+    def status(self) -> Future[dict[str, Any]]:
+        return done({"cameras": {}, "fault": None})
+
+    def picture(self, camera_id: str) -> Future[Future[Message]]:
+        del camera_id
+        return done(done(self.message))
+
+    def may_try(self, source: SourceUrl, who: str) -> Future[tuple[float, bool]]:
+        del source, who
+        return done((self.wait_s, self.wait_s > 1))
+
+    def tried(self, source: SourceUrl, who: str, error: CameraError | None) -> None:
+        del source, who
+        self.outcomes.append(error)
+
+
+class Jobs:
+    """Answers every job with one message; ``orders`` are what came."""
+
+    def __init__(self, answer: Message | Exception) -> None:
+        self.answer = answer
+        self.orders: list[Message] = []
+
+    def __call__(self, job: bytes, timeout_s: float) -> Message:
+        del timeout_s
+        self.orders += Reader().feed(job)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+FOUND = {
+    "ok": True,
+    "codec": "h264",
+    "width_px": 768,
+    "height_px": 576,
+    "fps": 10.0,
+    "gop_s": None,
+    "warnings": ["slow"],
+}
+
+
+def test_a_probe_gives_what_the_child_found_and_tells_how_it_went() -> None:
+    worker, jobs = Asked(), Jobs(Message("answer", FOUND | {"<script>": 1}, (JPEG,)))
+    told, data = Clerk(worker, jobs, {"zoo": None}).probe(URL, b"")
+    assert told == FOUND | {"media_type": "image/jpeg"}
+    assert data == JPEG
+    assert worker.outcomes == [None]
+    assert jobs.orders[0].fields["source"]["credentials"] == ["admin", "s3cret"]
+
+
+def test_a_failed_probe_says_why_and_counts_against_the_account() -> None:
+    worker = Asked()
+    jobs = Jobs(Message("answer", {"ok": False, "code": "camera_unauthorised", "message": "no"}))
+    told, data = Clerk(worker, jobs, {}).probe(URL, b"")
+    assert told == {"ok": False, "code": "camera_unauthorised", "message": "no"}
+    assert data == b""
+    assert isinstance(worker.outcomes[0], CameraUnauthorised)
+
+
+def test_a_probe_that_crashes_gives_the_account_back() -> None:
+    worker = Asked()
+    with pytest.raises(Unavailable):
+        Clerk(worker, Jobs(Unavailable("crashed")), {}).probe(URL, b"")
+    assert len(worker.outcomes) == 1
+
+
+def test_a_refused_account_is_not_probed_and_no_secret_is_said() -> None:
+    worker, jobs = Asked(wait_s=41.5), Jobs(Message("answer", FOUND, (JPEG,)))
+    with pytest.raises(TooManyAttempts, match="42 s") as error:
+        Clerk(worker, jobs, {}).probe(URL, b"")
+    assert error.value.retry_after_s == 42
+    assert jobs.orders == []
+    assert "s3cret" not in str(error.value)
+    assert "admin" not in str(error.value)
+
+
+@pytest.mark.parametrize("url", ["http://10.0.0.1/", "file:///etc/passwd", "rtsp://", "rtsp://a b/", "-i"])
+def test_what_is_no_camera_address_is_refused_before_anything_runs(url: str) -> None:
+    jobs = Jobs(Message("answer", FOUND, (JPEG,)))
+    with pytest.raises(CameraUrlInvalid):
+        Clerk(Asked(), jobs, {}).probe({"url": url}, b"")
+    assert jobs.orders == []
+
+
+@pytest.mark.parametrize("fields", [{}, {"url": None}, {"url": 5}, {"url": ""}])
+def test_a_probe_needs_an_address(fields: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput):
+        Clerk(Asked(), Jobs(Unavailable("x")), {}).probe(fields, b"")
+
+
+def test_a_photo_is_looked_at_by_its_header_first() -> None:
+    jobs = Jobs(Message("answer", {"ok": True}, (JPEG,)))
+    clerk = Clerk(Asked(), jobs, {})
+    with pytest.raises(InvalidInput):
+        clerk.mask({}, b"MZ\x90")
+    assert jobs.orders == []
+    assert clerk.mask({}, PHOTO) == ({"ok": True, "media_type": "image/jpeg"}, JPEG)
+    assert jobs.orders[0].blobs == (PHOTO,)
+
+
+@pytest.mark.parametrize("blobs", [(), (b"<html>",), (JPEG, JPEG)])
+def test_a_child_that_gives_no_picture_is_not_believed(blobs: tuple[bytes, ...]) -> None:
+    with pytest.raises(Unavailable):
+        Clerk(Asked(), Jobs(Message("answer", {"ok": True}, blobs)), {}).mask({}, PHOTO)
+
+
+def test_pictures_and_status_come_from_the_worker() -> None:
+    clerk = Clerk(Asked(picture=Message("answer", {"ok": True, "at_s": 1.0}, (JPEG,))), Jobs(Unavailable("x")), {})
+    assert clerk.picture({"camera_id": "cam1"}, b"") == ({"ok": True, "media_type": "image/jpeg", "at_s": 1.0}, JPEG)
+    assert clerk.status({}, b"")[0]["cameras"] == {}

@@ -1,0 +1,220 @@
+"""A child's turns: with a receiver and a detector that are told what to say; pictures, decoder and gate are real."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from detectors.detector import Observed
+from ingest.connection import Connected
+from ingest.decode import KeyframeDecoder
+from ingest.footage import Footage
+from ingest.messages import camera_to_json, source_from_json
+from ingest.pipes import Message, Reader
+from ingest.receiver import Event, Failed
+from ingest.rtp import START_CODE
+from ingest.stream import Keyframe
+from ingest.watcher import HOT_S, MAX_CORRUPT, Watcher
+from models.camera import CameraPoint, SourceUrl
+from models.detections import Detections
+from models.errors import CameraStalled
+from models.frame import Frame, Pixels
+from models.incident import Sighting
+from tests.ingest.worker_samples import NOW_S, camera, sighting
+
+
+class Line:
+    """A receiver: what is put on it comes out of the next poll."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.watched: dict[str, SourceUrl] = {}
+
+    def add(self, camera_id: str, source: SourceUrl) -> None:
+        assert camera_id not in self.watched
+        self.watched[camera_id] = source
+
+    def remove(self, camera_id: str) -> None:
+        self.watched.pop(camera_id, None)
+
+    def poll(self, timeout_s: float) -> list[Event]:
+        del timeout_s
+        events, self.events = self.events, []
+        return events
+
+
+class Script:
+    """A detector that counts its looks and says what it is told to."""
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+        self.sightings: tuple[Sighting, ...] = ()
+        self.is_running = False
+        self.breaks = False
+
+    def observe(self, camera: CameraPoint, frame: Frame, state: Mapping[str, Any]) -> Observed:
+        del camera
+        if self.breaks:
+            raise ValueError("a frame that nobody thought of")
+        self.frames.append(frame)
+        state = {"looks": state.get("looks", 0) + 1}
+        return Observed(state, self.sightings, Detections.none(("person",)), {}, self.is_running)
+
+
+class Eyes:
+    def masked_still(self, pixels: Pixels, max_side_px: int = 0) -> bytes:
+        del max_side_px
+        return b"\xff\xd8\xff" + str(pixels.shape).encode()
+
+
+class Scene:
+    """A watcher with its surroundings; ``said`` are its messages by op."""
+
+    def __init__(self, footage: Footage) -> None:
+        self.line, self.script = Line(), Script()
+        self.steady_s = 100.0
+        self._reader = Reader()
+        self.said: list[Message] = []
+        self.keys = [sample.nals for sample in footage.samples if sample.key]
+        self.sets = footage.parameter_sets
+        self.watcher = Watcher(
+            self.line,
+            KeyframeDecoder(),
+            self.script,
+            Eyes(),
+            lambda data: self.said.extend(self._reader.feed(data)),
+            lambda: NOW_S,
+            lambda: self.steady_s,
+        )
+
+    def watch(self, point: CameraPoint, attempt: int = 1) -> None:
+        fields = {"camera": camera_to_json(point), "attempt": attempt, "rules": {}}
+        self.watcher.obey(Message("watch", fields))
+
+    def keyframe(self, at_s: float, which: int = 0, camera_id: str = "cam1") -> Keyframe:
+        annexb = b"".join(START_CODE + nal for nal in (*self.sets, *self.keys[which]))
+        return Keyframe(camera_id, NOW_S + at_s, NOW_S + at_s, "h264", annexb)
+
+    def turn(self, *events: Event) -> None:
+        self.line.events += events
+        self.watcher.turn(0.0)
+
+    def of(self, op: str) -> list[Message]:
+        return [message for message in self.said if message.op == op]
+
+
+@pytest.fixture
+def scene(footage: dict[str, Footage]) -> Scene:
+    scene = Scene(footage["h264"])
+    scene.watch(camera())
+    return scene
+
+
+def test_the_first_picture_is_told_once_and_looked_at(scene: Scene) -> None:
+    scene.turn(scene.keyframe(0.0))
+    scene.turn(scene.keyframe(2.0, 1))
+    assert [message.fields for message in scene.of("pictured")] == [{"camera_id": "cam1", "attempt": 1}]
+    assert [frame.bgr.shape for frame in scene.script.frames] == [(240, 320, 3)] * 2
+    assert scene.of("observed")[-1].fields["rules"] == {"looks": 2}
+
+
+def test_a_still_scene_is_looked_at_no_more_but_after_a_minute(scene: Scene) -> None:
+    for at_s in range(0, 100, 2):
+        scene.turn(scene.keyframe(float(at_s)))
+    looks = [frame.at_s - NOW_S for frame in scene.script.frames]
+    assert looks == [float(t) for t in range(0, int(HOT_S), 2)] + [68.0, 70.0, 72.0, 74.0, 76.0]
+
+
+def test_a_still_scene_in_a_dwell_is_looked_at_always(scene: Scene) -> None:
+    scene.script.is_running = True
+    for at_s in range(0, 100, 2):
+        scene.turn(scene.keyframe(float(at_s)))
+    assert len(scene.script.frames) == 50
+
+
+def test_an_onset_goes_up_with_one_masked_still(scene: Scene) -> None:
+    scene.script.sightings = (sighting(),)
+    scene.turn(scene.keyframe(0.0))
+    (message,) = scene.of("observed")
+    assert len(message.fields["sightings"]) == 1
+    assert message.blobs[0].startswith(b"\xff\xd8\xff")
+
+
+def test_a_frame_that_breaks_the_detector_is_skipped_and_counted(scene: Scene) -> None:
+    scene.script.breaks = True
+    scene.turn(scene.keyframe(0.0))
+    scene.script.breaks = False
+    scene.steady_s += 2
+    scene.turn(scene.keyframe(2.0))
+    assert scene.of("observed")[0].fields["rules"] == {"looks": 1}
+    counters = scene.of("alive")[-1].fields["cameras"]["cam1"]
+    assert (counters["detector_errors"], counters["keyframes"], counters["looks"]) == (1, 2, 2)
+
+
+def test_of_keyframes_that_queue_up_only_the_newest_is_looked_at(scene: Scene) -> None:
+    scene.watch(camera("cam2"))
+    scene.turn(scene.keyframe(0.0), scene.keyframe(0.0, 0, "cam2"), scene.keyframe(2.0), scene.keyframe(4.0))
+    scene.turn()
+    assert [(frame.camera_id, frame.at_s - NOW_S) for frame in scene.script.frames] == [("cam1", 4.0), ("cam2", 0.0)]
+    scene.steady_s += 2
+    scene.turn()
+    assert scene.of("alive")[-1].fields["cameras"]["cam1"]["dropped"] == 2
+
+
+def test_a_camera_whose_pictures_cannot_be_decoded_has_failed(scene: Scene) -> None:
+    for number in range(MAX_CORRUPT):
+        garbage = Keyframe("cam1", NOW_S + number, NOW_S, "h264", START_CODE + b"\x65" + bytes(50))
+        scene.turn(garbage)
+    (message,) = scene.of("failed")
+    assert message.fields["code"] == "camera_corrupt"
+    assert scene.line.watched == {}
+    assert scene.script.frames == []
+
+
+def test_failures_are_told_and_the_camera_forgotten(scene: Scene) -> None:
+    scene.turn(scene.keyframe(0.0), Failed("cam1", CameraStalled("no new picture")))
+    told = scene.of("failed")[0].fields
+    assert told == {"camera_id": "cam1", "attempt": 1, "code": "camera_stalled", "message": "no new picture"}
+    assert scene.script.frames == []
+
+
+def test_watching_again_replaces_and_unwatching_ends(scene: Scene) -> None:
+    scene.watch(camera(host="10.0.0.9"), attempt=2)
+    assert scene.line.watched["cam1"] == source_from_json(camera_to_json(camera(host="10.0.0.9"))["source"])
+    scene.turn(scene.keyframe(0.0))
+    assert scene.of("pictured")[0].fields["attempt"] == 2
+    scene.watcher.obey(Message("unwatch", {"camera_id": "cam1"}))
+    scene.turn(scene.keyframe(2.0), Connected("cam1", None))
+    assert scene.line.watched == {}
+    assert len(scene.script.frames) == 1
+
+
+def test_a_picture_is_of_the_newest_keyframe_or_of_the_next_one(scene: Scene) -> None:
+    order = Message("picture", {"request": 7, "camera_id": "cam1"})
+    scene.watcher.obey(order)
+    scene.turn()
+    assert scene.of("answer") == []
+    scene.steady_s += 3
+    scene.turn(scene.keyframe(2.0))
+    (answer,) = scene.of("answer")
+    assert (answer.fields["request"], answer.fields["ok"], answer.blobs) == (7, True, (b"\xff\xd8\xff(240, 320, 3)",))
+    scene.watcher.obey(order)
+    scene.turn()
+    assert len(scene.of("answer")) == 2
+
+
+@pytest.mark.parametrize("camera_id", ["cam1", "cam9"])
+def test_a_picture_that_does_not_come_is_said_in_time(scene: Scene, camera_id: str) -> None:
+    scene.watcher.obey(Message("picture", {"request": 7, "camera_id": camera_id}))
+    scene.turn()
+    scene.steady_s += 5.1
+    scene.turn()
+    (answer,) = scene.of("answer")
+    assert (answer.fields["ok"], answer.fields["code"]) == (False, "unavailable")
+
+
+def test_pictures_of_a_large_camera_are_made_smaller(scene: Scene) -> None:
+    scene.turn(scene.keyframe(0.0))
+    assert max(scene.script.frames[0].bgr.shape) <= 1280
+    assert scene.script.frames[0].bgr.dtype == np.uint8
