@@ -153,9 +153,11 @@ def _accept(alert: Alert, data: Mapping[str, Any], _now_s: float, _facts: Facts)
 
 
 def _handle(alert: Alert, data: Mapping[str, Any], _now_s: float, _facts: Facts) -> dict[str, Any]:
-    known = {item.sha256 for item in alert.evidence}
-    if not known.issuperset(data["evidence"]):
+    kinds = {item.sha256: item.kind for item in alert.evidence}
+    if not kinds.keys() >= set(data["evidence"]):
         raise InvalidInput("handle: evidence names a picture that does not belong to this alert: add it first")
+    if not any(kinds[sha256] == "photo" for sha256 in data["evidence"]):
+        raise InvalidInput("handle: evidence needs a photo of how it is now, not only what the camera saw")
     return {}
 
 

@@ -14,6 +14,8 @@ from models.geo import ControlPoint, GeoPoint
 DEFAULT_PORT = {"rtsp": 554, "rtsps": 322}
 """RFC 2326 and RFC 7826."""
 
+_PASSWORD_IN_TARGET = re.compile(r"(?i)(?:^|[^a-z])(?:pass|passwd|password|psw|pwd)=")
+
 
 @dataclass(frozen=True)
 class Credentials:
@@ -64,6 +66,11 @@ class SourceUrl:
         if parts.username is not None:
             credentials = Credentials(unquote(parts.username), unquote(parts.password or ""))
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        if _PASSWORD_IN_TARGET.search(unquote(target)):
+            raise CameraUrlInvalid(
+                "the camera address holds a password in its path or query, where it would be stored and shown: "
+                "give user name and password apart, as rtsp://user:password@host/…"
+            )
         return cls(parts.scheme, host, port or DEFAULT_PORT[parts.scheme], target, credentials)
 
     @property

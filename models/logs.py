@@ -57,6 +57,7 @@ def configure(level: str, stream: TextIO | None = None) -> None:
         )
     )
     logging.basicConfig(level=number, handlers=[handler], force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every look at the schema
 
 
 class Repeats:

@@ -133,6 +133,14 @@ def test_allowed_says_what_decide_accepts() -> None:
     assert CommandType.DISPATCH in allowed(claimed, ACTORS["op"], NOW + 999)
 
 
+def test_what_the_camera_saw_does_not_show_that_it_is_handled() -> None:
+    alert = walked(State.ON_SCENE)
+    still = replace(photo("5" * 64), kind="still")
+    alert = apply(alert, evidence_added(alert, ACTORS["w1"], "grid_worker", still, NOW))
+    with pytest.raises(InvalidInput, match="photo"):
+        give(alert, "w1", "handle", evidence=[still.sha256], text="dispersed")
+
+
 def test_handler_neither_verifies_nor_closes_nor_rejects() -> None:
     both = Actor("w1", "W1", ACTORS["w1"].grants + ACTORS["ver"].grants)
     alert = walked(State.HANDLED)

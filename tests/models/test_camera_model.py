@@ -73,6 +73,9 @@ def test_no_form_of_an_address_shows_its_credentials() -> None:
         f"rtsp://viewer:{SECRET}@摄像机.example/",
         f"rtsp://viewer:{SECRET}@$(reboot)/",
         "rtsp://10.0.0.1/" + SECRET * 1000,
+        f"rtsp://10.0.0.1/user=admin&password={SECRET}&channel=1",
+        f"rtsp://10.0.0.1/live?user=a&PWD={SECRET}",
+        f"rtsp://10.0.0.1/live?p%61ss={SECRET}",
     ],
     ids=lambda text: text[:40].encode("ascii", "backslashreplace").decode(),
 )
