@@ -8,19 +8,18 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from models.errors import InvalidInput, WanggeError
+from models.errors import WanggeError
+from ops.printing import Json, complain, print_findings, print_json, print_rows
+from ops.registry_commands import camera, grid, registry_of, user
 
 if TYPE_CHECKING:
-    from alerts.registry import Registry
     from models.settings import Settings
-    from ops.doctor import Finding
     from ops.product import Product
 
 app = typer.Typer(
@@ -31,14 +30,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 _db = typer.Typer(help="数据库 The database.", no_args_is_help=True)
-_camera = typer.Typer(help="摄像机点位 Camera points.", no_args_is_help=True)
-_grid = typer.Typer(help="网格 Grids.", no_args_is_help=True)
-_user = typer.Typer(help="人员 People.", no_args_is_help=True)
 _doctor = typer.Typer(invoke_without_command=True)
-for _name, _part in (("db", _db), ("camera", _camera), ("grid", _grid), ("user", _user), ("doctor", _doctor)):
+for _name, _part in (("db", _db), ("camera", camera), ("grid", grid), ("user", user), ("doctor", _doctor)):
     app.add_typer(_part, name=_name)
-
-Json = Annotated[bool, typer.Option("--json", help="供程序读取 For programs: one JSON document on stdout.")]
 
 
 def main() -> int:
@@ -46,25 +40,11 @@ def main() -> int:
     try:
         app(prog_name="wangge")
     except WanggeError as error:
-        _complain(error)
+        complain(error)
         return 1
     except KeyboardInterrupt:
         return 130
     return 0
-
-
-def _complain(error: WanggeError) -> None:
-    faults = [str(fault) for fault in error.faults] if isinstance(error, InvalidInput) else []
-    if "--json" in sys.argv:
-        _print_json({"error": error.code, "message": str(error), "faults": faults})
-        return
-    typer.secho(f"{error}", fg=typer.colors.RED, err=True)
-    for fault in faults:
-        typer.secho(f"  {fault}", fg=typer.colors.RED, err=True)
-
-
-def _print_json(document: Any) -> None:
-    typer.echo(json.dumps(document, ensure_ascii=False, indent=1))
 
 
 def _settings() -> "Settings":
@@ -73,27 +53,9 @@ def _settings() -> "Settings":
     return read_settings(os.environ)
 
 
-@contextmanager
-def _registry() -> "Iterator[Registry]":
-    """The registry on this machine's ledger, which must be at this version's schema."""
-    from alerts.database import open_database, schema_fault
-    from alerts.registry import Registry
-    from alerts.vault import Vault
-    from models.errors import Misconfigured
-    from ops.product import make_data_folder
-
-    settings = _settings()
-    make_data_folder(settings)
-    engine = open_database(settings.database_url)
-    try:
-        if fault := schema_fault(engine):
-            raise Misconfigured(fault)
-        yield Registry(engine, Vault(settings.key_file))
-    finally:
-        engine.dispose()
-
-
-# ---- the product ----
+@app.callback()
+def _begin(context: typer.Context) -> None:
+    context.obj = _settings  # read by the command that needs them: --help works with wrong ones too
 
 
 @app.command()
@@ -114,7 +76,10 @@ def up(as_json: Json = False) -> None:
         else:
             typer.echo("  ".join([event, *(f"{name}={value}" for name, value in facts.items() if value is not None)]))
 
-    with Product(_settings(), say=lambda what: tell("starting", what=what)) as product:
+    with (
+        suppress(KeyboardInterrupt),  # an orderly end, not a failure
+        Product(_settings(), say=lambda what: tell("starting", what=what)) as product,
+    ):
         tell("ready", url=product.url)
         if not as_json and (hint := _first_steps(product)):
             typer.echo(hint)
@@ -131,7 +96,7 @@ def _first_steps(product: "Product") -> str | None:
     """What to do where nobody can sign in yet. There is no default password."""
     from models.people import SYSTEM
 
-    with _registry() as registry:
+    with registry_of(product.settings) as registry:
         if registry.people(SYSTEM, limit=1).items:
             return None
     return (
@@ -200,170 +165,6 @@ def db_upgrade() -> None:
     typer.echo("数据库已就绪 the database is at this version's schema")
 
 
-# ---- cameras, grids, people ----
-
-Login = Annotated[
-    str | None, typer.Option(help="摄像机用户名 The camera's user name; the password is asked for, or read from stdin.")
-]
-
-
-def _password(login: str | None) -> str | None:
-    if login is None:
-        return None
-    if not sys.stdin.isatty():
-        return sys.stdin.readline().rstrip("\n")
-    password: str = typer.prompt("摄像机密码 the camera's password", hide_input=True)
-    return password
-
-
-@_camera.command("add")
-def camera_add(
-    code: Annotated[str, typer.Argument(help="编码 Its code, 20 digits of GB/T 28181 or your own.")],
-    url: Annotated[str, typer.Option(help="rtsp:// or rtsps:// address, without user name and password.")],
-    name: Annotated[str, typer.Option(help="名称 Its name.")],
-    lon: Annotated[float, typer.Option(help="经度 WGS-84 longitude, degrees.")],
-    lat: Annotated[float, typer.Option(help="纬度 WGS-84 latitude, degrees.")],
-    purpose: Annotated[str, typer.Option(help="用途 Why it may be watched, as on its notice.")],
-    grid: Annotated[str | None, typer.Option(help="网格编码 Its grid; default: the one it stands in.")] = None,
-    zones: Annotated[
-        Path | None, typer.Option(help='区域文件 A JSON file {"zones": […], "control_points": […]}.')
-    ] = None,
-    login: Login = None,
-    as_json: Json = False,
-) -> None:
-    """登记摄像机 Register a camera point.
-
-    Example: wangge camera add gate-1 --url rtsp://10.1.2.3/main --login viewer --name 东门 --lon 109.0293 --lat 32.6845
-    --purpose "public safety at the gate" --zones gate-1.json
-    """
-    from alerts.registry import NewCamera
-    from models.geo import GeoPoint
-    from models.people import SYSTEM
-    from ops.entry import read_zones
-    from ops.probe import read_source
-
-    place = GeoPoint(lon, lat)
-    watched, points = read_zones(zones) if zones else ((), ())
-    source = read_source(url, login, _password(login))
-    with _registry() as registry:
-        added = registry.add_camera(SYSTEM, NewCamera(code, name, place, source, purpose, grid, watched, points))
-    if as_json:
-        _print_json({"id": added.id, "code": added.code, "grid": added.grid_code, "url": added.source.shown})
-    else:
-        typer.echo(f"已登记 registered {added.code} in grid {added.grid_code}: {added.source.shown} ({added.id})")
-
-
-@_camera.command("list")
-def camera_list(as_json: Json = False) -> None:
-    """列出摄像机 List the camera points.
-
-    Example: wangge camera list --json
-    """
-    from models.people import SYSTEM
-    from ops.doctor import every
-
-    with _registry() as registry:
-        cameras = list(every(lambda after: registry.cameras(SYSTEM, limit=500, after=after)))
-    rows = [
-        {
-            "id": camera.id,
-            "code": camera.code,
-            "name": camera.name,
-            "grid": camera.grid_code,
-            "url": camera.source.shown,
-            "zones": len(camera.zones),
-            "calibrated": bool(camera.control_points),
-            "enabled": camera.enabled,
-        }
-        for camera in cameras
-    ]
-    _print_rows(rows, as_json, "还没有摄像机 no camera is registered yet: `wangge camera add --help`")
-
-
-@_camera.command("probe")
-def camera_probe(
-    url: Annotated[str, typer.Argument(help="rtsp:// or rtsps:// address, without user name and password.")],
-    login: Login = None,
-    picture: Annotated[Path | None, typer.Option(help="存图 Save the masked still (JPEG) here.")] = None,
-    as_json: Json = False,
-) -> None:
-    """试连摄像机 Try a camera: what it sends, and what to change. Nothing is registered.
-
-    Example: wangge camera probe rtsp://10.1.2.3/main --login viewer --picture look.jpg
-    """
-    from ops.probe import probe, read_source
-
-    source = read_source(url, login, _password(login))
-    if not as_json:
-        typer.echo("连接中 connecting, up to 15 s …", err=True)
-    facts, still = probe(_settings(), source)
-    if picture:
-        try:
-            picture.write_bytes(still)
-        except OSError as error:
-            raise InvalidInput(f"{picture} cannot be written: {error.strerror}") from None
-    if as_json:
-        _print_json(facts)
-        return
-    for name, value in facts.items():
-        if name != "warnings":
-            typer.echo(f"{name:10} {'unknown' if value is None else value}")
-    for warning in facts["warnings"] or ():
-        typer.secho(warning, fg=typer.colors.YELLOW)
-
-
-@_grid.command("import")
-def grid_import(
-    file: Annotated[Path, typer.Argument(help="GeoJSON FeatureCollection with code, name, parent.")],
-    scheme: Annotated[str, typer.Option(help="编码体系 The scheme of its codes.")] = "local",
-    as_json: Json = False,
-) -> None:
-    """导入网格 Import a grid tree: the whole file, or nothing and every fault with its row.
-
-    Example: wangge grid import grids.geojson --scheme GB/T-2260
-    """
-    from alerts.grid_import import MOST_BYTES, parse_grids
-    from models.people import SYSTEM
-    from ops.entry import read_file
-
-    data = read_file(file, MOST_BYTES)
-    with _registry() as registry:
-        grids = parse_grids(data, scheme, registry.tree(SYSTEM))
-        changed = registry.import_grids(grids, SYSTEM)
-    if as_json:
-        _print_json({"grids": len(grids), "changed": changed})
-    else:
-        typer.echo(f"已导入 {len(grids)} grids read, {changed} new or changed")
-
-
-@_user.command("add")
-def user_add(
-    username: Annotated[str, typer.Argument(help="登录名 The user name.")],
-    name: Annotated[str, typer.Option(help="姓名 The person's name.")],
-    role: Annotated[list[str], typer.Option(help="角色@网格 ROLE@GRID_CODE; may be given several times.")],
-    as_json: Json = False,
-) -> None:
-    """添加人员 Add a person; prints a one-time password, once.
-
-    Roles: operator, grid_worker, unit, verifier, supervisor, admin, auditor.
-
-    Example: wangge user add wang --name 王芳 --role grid_worker@610902001001
-    """
-    from models.people import SYSTEM
-    from ops.entry import read_grant
-
-    grants = [read_grant(text) for text in role]
-    with _registry() as registry:
-        person, password = registry.add_person(SYSTEM, username, name, None, grants)
-    if as_json:
-        _print_json({"id": person.id, "username": person.username, "one_time_password": password})
-    else:
-        typer.echo(f"已添加 added {person.username}; 一次性密码 one-time password: {password}")
-
-
-# ---- care ----
-
-
 @_doctor.callback()
 def doctor(
     context: typer.Context,
@@ -379,11 +180,11 @@ def doctor(
     if settings:
         from models.settings import VARIABLES
 
-        _print_rows([vars(variable) for variable in VARIABLES], as_json, "")
+        print_rows([vars(variable) for variable in VARIABLES], as_json, "")
         return
     from ops.doctor import examine
 
-    _print_findings(examine(_settings(), time.time()), as_json)
+    print_findings(examine(_settings(), time.time()), as_json)
 
 
 @_doctor.command("audit")
@@ -394,7 +195,7 @@ def doctor_audit(as_json: Json = False) -> None:
     """
     from ops.doctor import audit
 
-    _print_findings([audit(_settings())], as_json)
+    print_findings([audit(_settings())], as_json)
 
 
 @app.command()
@@ -410,7 +211,7 @@ def backup(
 
     manifest = save(_settings(), file)
     if as_json:
-        _print_json(vars(manifest))
+        print_json(vars(manifest))
         return
     typer.echo(
         f"已备份 saved {len(manifest.files)} files in {file}. It holds the key to the camera passwords: guard it."
@@ -430,41 +231,6 @@ def restore(file: Annotated[Path, typer.Argument(help="备份文件 An archive t
     settings = _settings()
     manifest = bring_back(settings, file)
     typer.echo(f"已恢复 restored {len(manifest.files)} files to {settings.data}")
-
-
-# ---- printing ----
-
-_COLOURS = {"ok": typer.colors.GREEN, "warn": typer.colors.YELLOW, "fail": typer.colors.RED}
-
-
-def _print_findings(findings: "list[Finding]", as_json: bool) -> None:
-    """Prints them and ends the command: exit status 1 if one is a failure."""
-    if as_json:
-        _print_json([vars(finding) for finding in findings])
-    else:
-        for finding in findings:
-            typer.secho(f"{finding.level.value:4} ", fg=_COLOURS[finding.level.value], nl=False)
-            typer.echo(f"{finding.check:21} {finding.said}")
-            if finding.fix:
-                typer.echo(f"{'':26} → {finding.fix}")
-    raise typer.Exit(1 if any(finding.level.value == "fail" for finding in findings) else 0)
-
-
-def _print_rows(rows: list[dict[str, Any]], as_json: bool, none: str) -> None:
-    if as_json:
-        _print_json(rows)
-        return
-    if not rows:
-        typer.echo(none)
-        return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*rows[0], box=box.SIMPLE)
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    Console().print(table, markup=False)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,62 @@
+"""What the command line prints: sentences and tables for people, one JSON document for programs."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from models.errors import InvalidInput, WanggeError
+
+if TYPE_CHECKING:
+    from ops.doctor import Finding
+
+Json = Annotated[bool, typer.Option("--json", help="供程序读取 For programs: one JSON document on stdout.")]
+
+
+def print_json(document: Any) -> None:
+    typer.echo(json.dumps(document, ensure_ascii=False, indent=1))
+
+
+def complain(error: WanggeError) -> None:
+    faults = [str(fault) for fault in error.faults] if isinstance(error, InvalidInput) else []
+    if "--json" in sys.argv and sys.argv[1] != "demo":  # the demo's is a file, for when all went well
+        print_json({"error": error.code, "message": str(error), "faults": faults})
+        return
+    typer.secho(f"{error}", fg=typer.colors.RED, err=True)
+    for fault in faults:
+        typer.secho(f"  {fault}", fg=typer.colors.RED, err=True)
+
+
+_COLOURS = {"ok": typer.colors.GREEN, "warn": typer.colors.YELLOW, "fail": typer.colors.RED}
+
+
+def print_findings(findings: "Sequence[Finding]", as_json: bool) -> None:
+    """Prints them and ends the command: exit status 1 if one is a failure."""
+    if as_json:
+        print_json([vars(finding) for finding in findings])
+    else:
+        for finding in findings:
+            typer.secho(f"{finding.level.value:4} ", fg=_COLOURS[finding.level.value], nl=False)
+            typer.echo(f"{finding.check:21} {finding.said}")
+            if finding.fix:
+                typer.echo(f"{'':26} → {finding.fix}")
+    raise typer.Exit(1 if any(finding.level.value == "fail" for finding in findings) else 0)
+
+
+def print_rows(rows: Sequence[dict[str, Any]], as_json: bool, none: str) -> None:
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        typer.echo(none)
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*rows[0], box=box.SIMPLE)
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console().print(table, markup=False)
