@@ -15,7 +15,8 @@ from ops.demo_client import Client, Json
 from ops.supervisor import Process, Stage
 
 EVERY_S = 1.0
-NEWEST = 8
+NEWEST = 5
+"""As many alerts as leave the tables room on a terminal of 40 lines."""
 _GREEN = {"watching", "closed", Stage.RUNNING}
 _RED = {"failed", "new", Stage.WAITING, Stage.ENDED}
 
@@ -41,14 +42,14 @@ def look(api: Client, processes: Sequence[Process]) -> View:
 
 
 def show(api: Client, processes: Callable[[], Sequence[Process]], head: RenderableType, console: Console) -> None:
-    """Until interrupted: a live table on a terminal, else ``head`` once and a line for each thing that changes."""
+    """Until interrupted: ``head`` once, then a live table on a terminal, else a line for each thing that changes."""
+    console.print(head)
     if not console.is_terminal:
-        console.print(head)
         _lines(api, processes, console)
         return
-    with Live(console=console, refresh_per_second=2, screen=False) as live:
+    with Live(console=console, refresh_per_second=2) as live:
         while True:
-            live.update(Group(head, tables(look(api, processes()))))
+            live.update(tables(look(api, processes())))
             time.sleep(EVERY_S)
 
 
@@ -80,10 +81,8 @@ def tables(view: View) -> Group:
     cameras = Table("摄像机 camera", "名称 name", "状态 state", "帧 counters", expand=True)
     for feature in view.cameras:
         camera, status = feature["properties"], feature["properties"]["status"]
-        counters = " ".join(f"{name} {value:g}" for name, value in sorted(status.items()) if _is_counter(value))
-        cameras.add_row(
-            *_plain(camera["code"], camera["name"]), _coloured(status["state"], status.get("error")), counters
-        )
+        state = _coloured(status["state"], status.get("error"))
+        cameras.add_row(*_plain(camera["code"], camera["name"]), state, _counters(status))
     alerts = Table("预警 alert", "类型 kind", "状态 state", "网格 grid", "依据 why", expand=True)
     for feature in view.alerts:
         alert = feature["properties"]
@@ -101,8 +100,10 @@ def _plain(*cells: str) -> list[Text]:
     return [Text(cell) for cell in cells]
 
 
-def _is_counter(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _counters(status: Json) -> str:
+    """What the worker counts of a camera, without the noughts."""
+    numbers = {name: value for name, value in sorted(status.items()) if type(value) in (int, float)}
+    return ", ".join(f"{name} {value:g}" for name, value in numbers.items() if value)
 
 
 def _coloured(state: str, error: str | None = None) -> Text:

@@ -2,15 +2,17 @@
 
 import io
 import json
+import math
 import os
 import re
 import signal
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +116,8 @@ def test_a_case_closes_though_every_process_is_killed_and_redis_is_flushed(tmp_p
         dispatcher = killer.pid("dispatcher")
         os.kill(dispatcher, signal.SIGSTOP)
         wait_for("a dwell runs", lambda: dwell_began(tmp_path, zone_id) is not None, within_s=20)
-        began_s = dwell_began(tmp_path, zone_id)
         killer.kill_child()
+        began_s = dwell_began(tmp_path, zone_id)
         wait_for("the crowd is reported", lambda: reported(tmp_path) > 0, within_s=DWELL_S + KEYFRAME_S + BLIND_S + 3)
         with closing(redis.Redis.from_url(product.settings.redis_url or "")) as transport:
             wait_for("the stream has it", lambda: transport.xlen("incidents") > 0, within_s=5)
@@ -146,7 +148,7 @@ def test_a_case_closes_though_every_process_is_killed_and_redis_is_flushed(tmp_p
     assert len(onsets) == 1
     onset = json.loads(onsets[0][0])
     assert onset["onset_s"] == began_s, "the dwell that was seen before the kill is the one that was reported"
-    assert onset["at_s"] - onset["onset_s"] <= DWELL_S + KEYFRAME_S + BLIND_S
+    assert DWELL_S <= onset["at_s"] - onset["onset_s"] <= DWELL_S + KEYFRAME_S + BLIND_S
     assert len(rows(tmp_path / "wangge.db", "SELECT id FROM alerts WHERE kind = 'crowding'")) == 1
     engine = open_database(product.settings.database_url)
     assert verify_chain(engine) is None
@@ -161,30 +163,38 @@ def without_people(vtest: Path) -> Path:
     made = CACHE / "footage" / "vtest-without-people-30s.mp4"
     if made.exists():
         return made
-    with av.open(str(vtest)) as media:
-        frames = [frame.to_ndarray(format="bgr24") for frame in media.decode(media.streams.video[0])]
-    behind = np.median(np.stack(frames[::20]), axis=0).astype(np.uint8)
+    sample = np.stack([picture for number, picture in enumerate(pictures(vtest)) if number % 25 == 0])
+    behind = np.sort(sample, axis=0)[len(sample) // 2]  # the median: who walks by is not in it
     half_made = made.with_suffix(f".{os.getpid()}.mp4")
     with av.open(str(half_made), "w") as out:
         keys = {"x264-params": "keyint=20:min-keyint=20:scenecut=0:bframes=0", "preset": "ultrafast", "crf": "23"}
         stream = out.add_stream("libx264", rate=10, options=keys)
         stream.width, stream.height, stream.pix_fmt = 768, 576, "yuv420p"
-        for number, frame in enumerate(frames[:300]):
-            picture = av.VideoFrame.from_ndarray(blanked(frame, behind, light=20 * np.sin(number / 14)), format="bgr24")
-            picture.pts, picture.time_base = number, Fraction(1, 10)
-            out.mux(stream.encode(picture))
+        for number, picture in enumerate(islice(pictures(vtest), 300)):
+            empty = blanked(picture, behind, light=20 * math.sin(number / 14))
+            frame = av.VideoFrame.from_ndarray(empty, format="bgr24")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     half_made.replace(made)
     return made
 
 
+def pictures(video: Path) -> Iterator[Pixels]:
+    with av.open(str(video)) as media:
+        for frame in media.decode(media.streams.video[0]):
+            yield frame.to_ndarray(format="bgr24")
+
+
 def blanked(frame: Pixels, behind: Pixels, light: float) -> Pixels:
     """What differs from the background, and 10 pixels around it, is the background."""
-    moved = (cv2.absdiff(frame, behind).max(axis=2) > 25).astype(np.uint8)
+    blue, green, red = cv2.split(cv2.absdiff(frame, behind))
+    moved = cv2.threshold(cv2.max(cv2.max(blue, green), red), 25, 255, cv2.THRESH_BINARY)[1]
     around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (21, 21))
     moved = cv2.dilate(cv2.morphologyEx(moved, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)), around)
-    empty = np.where(moved[..., None] > 0, behind, frame)
-    return np.clip(empty + light, 0, 255).astype(np.uint8)
+    empty = cv2.copyTo(behind, moved, frame.copy())
+    shade = np.full_like(empty, round(abs(light)))
+    return cv2.add(empty, shade) if light > 0 else cv2.subtract(empty, shade)
 
 
 def test_without_people_in_the_picture_no_alert_comes(tmp_path: Path, vtest: Path) -> None:
