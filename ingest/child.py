@@ -91,12 +91,12 @@ def open_eyes(settings: Mapping[str, Any]) -> Eyes:
 
 def watch(settings: Mapping[str, Any], orders: Orders, tell: Callable[[bytes], None]) -> None:
     """Runs until stdin ends, or returns at once when the model is refused."""
+    orders.follow()
     try:
         eyes = open_eyes(settings)
     except ModelRefused as error:
         tell(encode("refused", {"code": error.code, "message": str(error)}))
         return
-    orders.follow()
     tell(encode("ready"))
     with Receiver(AllowedNetworks.parse(settings["networks"])) as receiver:
         detector = Detector(eyes.perception, eyes.tiling)
