@@ -122,7 +122,9 @@ def _trip(
     product: Product, seeded: Seeded, watch: Watch, deadline: float, json_file: Path | None, console: Console
 ) -> int:
     def say(line: str) -> None:
-        console.print(f"[{time.monotonic() - watch.started:6.1f} s] {line}", markup=False, highlight=False)
+        console.print(
+            f"[{time.monotonic() - watch.started:6.1f} s] {line}", markup=False, highlight=False, soft_wrap=True
+        )
 
     try:
         report = travel(product.url, seeded.party, seeded.wanted, watch=watch, deadline=deadline, say=say)

@@ -58,7 +58,7 @@ def _lines(api: Client, processes: Callable[[], Sequence[Process]], console: Con
     while True:
         now = set(facts(look(api, processes())))
         for line in sorted(now - said):
-            console.print(line, highlight=False, markup=False)
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
         said = now
         time.sleep(EVERY_S)
 
