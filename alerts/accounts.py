@@ -155,12 +155,6 @@ def sign_out(engine: Engine, token: str, now_s: float) -> None:
         )
 
 
-def revoke_all(engine: Engine, person_id: str, now_s: float) -> int:
-    """Ends every session of a person; how many there were."""
-    with writing(engine) as connection:
-        return _revoke(connection, person_id, now_s)
-
-
 def change_password(engine: Engine, token: str, current: str, new: str, now_s: float) -> None:
     """The person who holds ``token`` chooses a password; their other sessions end.
 
@@ -200,14 +194,13 @@ def store_password(
     _revoke(connection, person_id, now_s, keep_token)
 
 
-def _revoke(connection: Connection, person_id: str, now_s: float, keep_token: str | None = None) -> int:
+def _revoke(connection: Connection, person_id: str, now_s: float, keep_token: str | None = None) -> None:
     kept = "" if keep_token is None else _sha256(keep_token)
-    ended = connection.execute(
+    connection.execute(
         update(sessions)
         .where(sessions.c.person_id == person_id, sessions.c.revoked_s.is_(None), sessions.c.token_sha256 != kept)
         .values(revoked_s=now_s)
     )
-    return int(ended.rowcount)
 
 
 def _begin_attempt(engine: Engine, account: str, origin: str | None, now_s: float) -> None:

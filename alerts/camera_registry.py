@@ -12,8 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from alerts.camera_checks import NewCamera
 from alerts.database import reading, writing
 from alerts.grid_registry import GridRegistry, grid_of
-from alerts.policy import check
-from alerts.queries import NO_SUCH_THING, Page, checked_key, checked_limit, in_sight, in_subtrees
+from alerts.policy import NO_SUCH_THING, check
+from alerts.queries import Page, checked_key, checked_limit, in_sight, in_subtrees
 from alerts.vault import Vault
 from models.camera import (
     CameraPoint,

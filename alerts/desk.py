@@ -14,11 +14,11 @@ from alerts import idempotency, ledger, listing
 from alerts.database import reading, writing
 from alerts.ledger import IncidentRow
 from alerts.lifecycle import Facts, decide, read_arguments
-from alerts.policy import check
+from alerts.policy import NO_SUCH_THING, check
 from alerts.projection import claim_expired, detected, evidence_added, outdates, sighted
 from alerts.queries import Page
 from alerts.routing import Route, route
-from alerts.transitions import PERMISSION_OF
+from alerts.transitions import TRANSITIONS
 from alerts.triage import Action, Disposition, triage, unfit, worth_telling
 from models.alert import ENDED, Alert, Command, CommandType, Event, State
 from models.errors import Conflict, InvalidInput, NotFound, StaleVersion
@@ -155,7 +155,7 @@ class Desk:
         """
         with writing(self._engine) as connection:
             alert = _found(ledger.load(connection, alert_id, lock=True))
-            check(command.actor, PERMISSION_OF[command.type], alert.grid_path, _READ)
+            check(command.actor, TRANSITIONS[command.type].permission, alert.grid_path, _READ)
             if remember:
                 idempotency.refuse_second(connection, remember)
             _refuse_stale(connection, alert, expected_version)
@@ -187,14 +187,10 @@ class Desk:
             if person_id not in ledger.workers(connection, [person_id], path):
                 raise InvalidInput(f"nobody of that id may work on cases in grid {grid_code}")
             return Facts(Route((person_id,), grid_code, None), (grid_code, path))
-        chain = [code for code in path.split("/") if code]
-        duties = self._places.duties(chain, now_s)
+        upwards = [code for code in reversed(path.split("/")) if code]
+        duties = self._places.duties(upwards, now_s)
         able = ledger.workers(connection, [duty.person_id for duty in duties], path)
-        parents = dict(zip(chain, [None, *chain[:-1]], strict=True))
-        candidates = (grid_code, *(code for code in alert.candidates if code != grid_code))
-        return Facts(
-            route(candidates, [duty for duty in duties if duty.person_id in able], parents, now_s), (grid_code, path)
-        )
+        return Facts(route(upwards, [duty for duty in duties if duty.person_id in able], now_s), (grid_code, path))
 
     def add_evidence(self, alert_id: str, actor: Actor, evidence: Evidence, now_s: float) -> Alert:
         """The alert with the picture; unchanged if it has it already. Raises NotFound, Forbidden, Conflict (full)."""
@@ -274,7 +270,7 @@ def _raise(connection: Connection, grids: Grids, incident: Incident, home: tuple
 
 def _found(alert: Alert | None) -> Alert:
     if alert is None:
-        raise NotFound("there is no such thing within the grids that you may see")
+        raise NotFound(NO_SUCH_THING)
     return alert
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from alerts import idempotency, leases, sealer
 from alerts.desk import Desk, OutOfOrder
-from alerts.ledger import IncidentRow
+from alerts.ledger import LONGEST_AS_RECEIVED, IncidentRow
 from alerts.queue import Consumer, Delivery, EventStream
 from models.errors import Fault, InvalidInput, RetryLater, WanggeError
 from models.incident import Incident
@@ -168,7 +168,7 @@ class Dispatcher:
     def _bury(self, delivery: Delivery, reason: str) -> None:
         """Into the ledger as rejected, so that its source's cursor passes it, and into the dead-letter stream."""
         if delivery.source is not None and delivery.seq:
-            body = {"as_received": delivery.raw[:4000]}
+            body = {"as_received": delivery.raw[:LONGEST_AS_RECEIVED]}
             row = IncidentRow(delivery.source, delivery.seq, "unreadable", "unreadable", "", 0.0, body)
             try:
                 self.desk.reject(row, reason, self.clock())

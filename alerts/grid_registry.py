@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Engine, Row, case, func, insert, or_, select,
 
 from alerts.database import reading, writing
 from alerts.grids import GridIndex
-from alerts.policy import check
-from alerts.queries import NO_SUCH_THING, Page, checked_key, checked_limit, in_sight, in_subtrees
+from alerts.policy import NO_SUCH_THING, check
+from alerts.queries import Page, checked_key, checked_limit, in_sight, in_subtrees
 from models.errors import Fault, InvalidInput, NotFound
 from models.people import Actor, Grid, Permission
 from models.tables import grids

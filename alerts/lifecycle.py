@@ -17,7 +17,7 @@ from models.errors import Conflict, Fault, Forbidden, InvalidInput, WanggeError
 from models.people import Actor, Permission
 
 REOPEN_WINDOW_S = 7 * 86_400.0
-"""A closed case may be reopened for this long (dispatch.md, states)."""
+"""A closed case may be reopened for this long; later it is reported anew."""
 
 LONGEST_SUSPENSION_S = 366 * 86_400.0
 

@@ -1,14 +1,14 @@
 """Lists of alerts, by keyset: all in sight, newest first; and the queue of a grid, most urgent first."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
 
 from alerts.ledger import grid_path
-from alerts.policy import check
+from alerts.policy import NO_SUCH_THING, check
 from alerts.projection import alert_from_json
 from alerts.queries import Page, checked_limit, in_sight, in_subtrees
 from models import tables
@@ -76,7 +76,7 @@ def _as_of(alert: Alert, now_s: float) -> Alert:
     return replace(alert, claim=None) if alert.claim and alert.claim.until_s <= now_s else alert
 
 
-def _page(connection: Connection, query: Any, limit: int, key: Any) -> Page[Alert]:
+def _page(connection: Connection, query: Select[Any], limit: int, key: Callable[[Alert], str]) -> Page[Alert]:
     bodies = connection.execute(query.limit(checked_limit(limit) + 1)).scalars().all()
     items = tuple(alert_from_json(body) for body in bodies[:limit])
     return Page(items, key(items[-1]) if len(bodies) > limit else None)
@@ -85,7 +85,7 @@ def _page(connection: Connection, query: Any, limit: int, key: Any) -> Page[Aler
 def _path_in_sight(connection: Connection, grid_code: str, actor: Actor) -> str:
     path = grid_path(connection, grid_code)
     if path is None:
-        raise NotFound("there is no such thing within the grids that you may see")
+        raise NotFound(NO_SUCH_THING)
     check(actor, Permission.ALERT_READ, path, Permission.ALERT_READ)
     return path
 

@@ -11,8 +11,8 @@ from alerts.accounts import USERNAME, Person, person_of, store_password
 from alerts.database import reading, writing
 from alerts.grid_registry import GridRegistry, grid_of
 from alerts.passwords import check_password, hash_password, one_time_password
-from alerts.policy import check
-from alerts.queries import NO_SUCH_THING, Page, checked_key, checked_limit, in_sight
+from alerts.policy import NO_SUCH_THING, check
+from alerts.queries import Page, checked_key, checked_limit, in_sight
 from models import tables
 from models.alert import State
 from models.errors import Conflict, InvalidInput, NotFound

@@ -10,6 +10,9 @@ from models.people import Actor, Permission
 SYSTEM_ROLE = "system"
 """The role that the log names for what a process of the product did itself."""
 
+NO_SUCH_THING = "there is no such thing within the grids that you may see"
+"""Said of what is out of sight and of what is not there at all: the two must not be told apart."""
+
 
 def check(actor: Actor, permission: Permission, grid_path: str, sight: Permission) -> str:
     """The role by which the actor may do it there.
@@ -23,5 +26,5 @@ def check(actor: Actor, permission: Permission, grid_path: str, sight: Permissio
     if role is not None and (permission == sight or actor.role_for(sight, grid_path) is not None):
         return role.value
     if actor.role_for(sight, grid_path) is None:
-        raise NotFound("there is no such thing within the grids that you may see")
+        raise NotFound(NO_SUCH_THING)
     raise Forbidden(f"this needs the permission {permission.value} in that grid; ask your administrator for it")

@@ -3,14 +3,14 @@
 Also the events that no person commands (a scene seen, a claim run out), and both shapes as JSON.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import Any
 
 from alerts.policy import SYSTEM_ROLE
 from alerts.transitions import TRANSITIONS
-from alerts.triage import MACHINE_EVIDENCE
+from alerts.triage import new_evidence
 from models.alert import Alert, Claim, Event, EventType, State
 from models.errors import InvalidInput
 from models.geo import GeoPoint
@@ -68,10 +68,8 @@ def sighted(alert: Alert, incident: Incident, incidents: int, now_s: float) -> E
     }
     if incident.phase is not Phase.CLEARED and incident.severity < alert.severity:
         data["severity"] = int(incident.severity)
-    known = {item.sha256 for item in alert.evidence}
-    fresh = [asdict(item) for item in incident.evidence if item.sha256 not in known]
-    if fresh and len(known) < MACHINE_EVIDENCE:
-        data["evidence"] = fresh
+    if fresh := new_evidence(alert, incident):
+        data["evidence"] = [asdict(item) for item in fresh]
     kind = EventType.SCENE_CLEAR if incident.phase is Phase.CLEARED else EventType.SEEN_AGAIN
     return _by_system(alert.id, alert.version + 1, kind, now_s, data)
 
@@ -92,16 +90,6 @@ def evidence_added(alert: Alert, actor: Actor, role: str, evidence: Evidence, no
 
 def _by_system(alert_id: str, version: int, kind: EventType, now_s: float, data: Mapping[str, Any]) -> Event:
     return Event(alert_id, version, kind, SYSTEM.id, SYSTEM.name, SYSTEM_ROLE, now_s, data)
-
-
-def replay(events: Iterable[Event]) -> Alert:
-    """The alert that a whole log tells. Raises InvalidInput if it has a gap, or is empty."""
-    alert: Alert | None = None
-    for event in events:
-        alert = apply(alert, event)
-    if alert is None:
-        raise InvalidInput("an alert has a log")
-    return alert
 
 
 def apply(alert: Alert | None, event: Event) -> Alert:
@@ -239,8 +227,3 @@ def alert_from_json(data: Mapping[str, Any]) -> Alert:
 def event_to_json(event: Event) -> dict[str, Any]:
     """The event as it is hashed, shown and sent."""
     return {**vars(event), "type": event.type.value, "data": dict(event.data)}
-
-
-def event_from_json(data: Mapping[str, Any]) -> Event:
-    """Raises KeyError, TypeError or ValueError for what ``event_to_json`` did not write."""
-    return Event(**{**data, "type": EventType(data["type"])})

@@ -12,8 +12,6 @@ from models.people import Actor, Permission
 T = TypeVar("T")
 
 LONGEST_PAGE = 500
-NO_SUCH_THING = "there is no such thing within the grids that you may see"
-"""Word for word what ``policy.check`` says of a thing out of sight: the two must not be told apart."""
 
 
 @dataclass(frozen=True)

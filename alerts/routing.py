@@ -1,6 +1,6 @@
 """Who is offered a case: those on duty for its grid, else its backups, else whoever is on duty above. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.people import Duty
@@ -18,29 +18,17 @@ class Route:
     shortfall: str | None
 
 
-def chain_of(grid_code: str, parents: Mapping[str, str | None]) -> tuple[str, ...]:
-    """The grid and all above it, itself first. Ends at a grid that ``parents`` does not know, and at a circle."""
-    chain: list[str] = []
-    code: str | None = grid_code
-    while code is not None and code not in chain:
-        chain.append(code)
-        code = parents.get(code)
-    return tuple(chain)
-
-
-def route(candidates: Sequence[str], duties: Sequence[Duty], parents: Mapping[str, str | None], now_s: float) -> Route:
+def route(upwards: Sequence[str], duties: Sequence[Duty], now_s: float) -> Route:
     """The first rung of the ladder on which someone is on duty now.
 
-    ``candidates`` begins with the case's own grid. Those that follow only lie within the accuracy of its place: their
-    people are never asked unasked, since the wrong authority at a border is worse than a climb; the operator, who sees
+    ``upwards``: the case's own grid, then the one above it, and so on up to the root. Neighbours are not among them,
+    even where the place may lie in one: the wrong authority at a border is worse than a climb; the operator, who sees
     them, may name one. Rungs: first on duty in the grid, backup in the grid, the same in its parent, and so on up.
-    Within a rung, whoever has the fewest open cases comes first. Raises ValueError without a candidate.
+    Within a rung, whoever has the fewest open cases comes first.
     """
-    if not candidates:
-        raise ValueError("a case has a grid")
-    home = candidates[0]
+    home = upwards[0]
     now = [duty for duty in duties if duty.starts_s <= now_s < duty.ends_s]
-    for code in chain_of(home, parents):
+    for code in upwards:
         here = [duty for duty in now if duty.grid_code == code]
         if not here:
             continue

@@ -1,7 +1,7 @@
 """The state table of an alert, as data: command, states it leads from and to, who may give it, what it must say.
 
-It is the table of docs/architecture.md (states). Clocks, supervision, evaluation and call-back are overlays and add no
-row here.
+The states are the stages of a case in Chinese grid management; ``models.alert`` names the stage beside each. Clocks,
+supervision, evaluation and call-back are overlays and add no row here.
 """
 
 from collections.abc import Callable, Mapping
@@ -130,8 +130,4 @@ TRANSITIONS: Mapping[CommandType, Transition] = MappingProxyType(
         _C.VOID: Transition(_E.VOIDED, _OPEN | {_S.CLOSED}, _S.VOIDED, _P.ALERT_VOID, must_say=True),
         _C.NOTE: Transition(_E.NOTED, frozenset(State), None, _P.ALERT_NOTE, needs={"text": free_text}),
     }
-)
-
-PERMISSION_OF: Mapping[CommandType, Permission] = MappingProxyType(
-    {command: row.permission for command, row in TRANSITIONS.items()}
 )

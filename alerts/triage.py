@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from models.alert import ENDED, Alert
-from models.incident import Incident, Phase, incident_to_json
+from models.incident import Evidence, Incident, Phase, incident_to_json
 
 RETELL_S = 60.0
 """A scene that goes on is told to the alert's log once in so many seconds of frame time; in between, it only counts."""
@@ -74,7 +74,9 @@ def worth_telling(alert: Alert, incident: Incident) -> bool:
     )
 
 
-def new_evidence(alert: Alert, incident: Incident) -> bool:
-    """Whether the incident brings pictures that the alert does not have and has room for."""
+def new_evidence(alert: Alert, incident: Incident) -> tuple[Evidence, ...]:
+    """The pictures of the incident that the alert does not have; none once it holds MACHINE_EVIDENCE."""
     known = {item.sha256 for item in alert.evidence}
-    return len(known) < MACHINE_EVIDENCE and any(item.sha256 not in known for item in incident.evidence)
+    if len(known) >= MACHINE_EVIDENCE:
+        return ()
+    return tuple(item for item in incident.evidence if item.sha256 not in known)

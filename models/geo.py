@@ -1,4 +1,4 @@
-"""Places: WGS-84 points, polygons, the ground seen by a camera, and the Chinese map systems at the edge."""
+"""Places: WGS-84 points, polygons, and the ground that a camera sees."""
 
 import math
 from collections.abc import Sequence

@@ -13,7 +13,6 @@ from alerts.accounts import (
     FAILURE_WINDOW_S,
     MOST_FAILURES,
     change_password,
-    revoke_all,
     session_of,
     sign_in,
     sign_out,
@@ -184,15 +183,13 @@ def test_old_failures_are_forgotten_at_rest_as_well(scene: Scene) -> None:
         assert connection.execute(select(sign_in_failures)).all() == []
 
 
-@pytest.mark.parametrize("end", ["sign_out", "revoke_all", "expiry", "inactive", "reset"])
+@pytest.mark.parametrize("end", ["sign_out", "expiry", "inactive", "reset"])
 def test_a_session_ends(scene: Scene, end: str) -> None:
     session = enter(scene)
     now_s = NOW + 10
     if end == "sign_out":
         sign_out(scene.engine, session.token, now_s)
         sign_out(scene.engine, session.token, now_s)
-    elif end == "revoke_all":
-        assert revoke_all(scene.engine, session.person.id, now_s) == 1
     elif end == "expiry":
         now_s = NOW + 3600
     elif end == "reset":

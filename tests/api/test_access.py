@@ -8,7 +8,7 @@ import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 from world import JPEG, NORTH, PLACES, SOUTH, World
 
-from alerts.transitions import PERMISSION_OF
+from alerts.transitions import TRANSITIONS
 from api.app import create_app
 from api.auth import Access, Public
 from models.alert import CommandType
@@ -194,14 +194,14 @@ def test_nobody_gets_anything_without_signing_in(world: World, things: dict[str,
 def test_each_command_is_refused_to_roles_that_lack_its_permission(world: World, role: Role) -> None:
     alert_id = world.raise_alert()
     with world.client(role.value) as client:
-        for type_, permission in PERMISSION_OF.items():
-            if permission not in PERMISSIONS[role]:
+        for type_, row in TRANSITIONS.items():
+            if row.permission not in PERMISSIONS[role]:
                 body = {"type": type_.value, "expected_version": 1}
                 answer = client.post(f"/v1/alerts/{alert_id}/commands", json=body, headers=world.new_key())
                 assert answer.status_code == 403, type_
         alert = client.get(f"/v1/alerts/{alert_id}").json()["properties"]
     assert alert["version"] == 1
-    assert {PERMISSION_OF[CommandType(type_)] for type_ in alert["allowed"]} <= PERMISSIONS[role]
+    assert {TRANSITIONS[CommandType(type_)].permission for type_ in alert["allowed"]} <= PERMISSIONS[role]
 
 
 def test_nobody_gives_rights_or_duties_beyond_their_own_district(world: World) -> None:
