@@ -30,6 +30,10 @@ def main() -> int:
     except WanggeError as error:
         structlog.get_logger("dispatcher").error("the dispatcher cannot go on", code=error.code, said=str(error))
         return 1
+    finally:
+        # A service manager and our supervisor may both ask: the second must not kill what is ending well.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
     return 0
 
 

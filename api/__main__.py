@@ -135,8 +135,10 @@ def serve(settings: Settings) -> None:
             redis.close()
 
 
-def _end(_signal: int, _frame: FrameType | None) -> None:
-    # The server catches the signal, ends in order, then raises it once more for whoever started it: that is us.
+def _end(number: int, _frame: FrameType | None) -> None:
+    # The server catches the signal, ends in order, then raises it once more for whoever started it: that is us. Another
+    # one, as a service manager and our supervisor may both ask, must not kill what is ending well.
+    signal.signal(number, signal.SIG_IGN)
     sys.exit(0)
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import structlog
 
-import ingest
 from alerts.database import open_database
 from alerts.evidence import EvidenceStore
 from alerts.ledger import cursor_of
@@ -24,9 +23,9 @@ from ingest.clerk import Clerk
 from ingest.courier import Courier
 from ingest.desk import Desk
 from ingest.fleet import Fleet
-from ingest.shards import do_job
+from ingest.shards import child_program, do_job
 from ingest.spool import Spool
-from ingest.worker import Program, Worker, steady_clock
+from ingest.worker import Worker, steady_clock
 from models import logs
 from models.camera import CameraPoint
 from models.errors import Misconfigured, Unavailable, WanggeError
@@ -35,8 +34,6 @@ from models.settings import Settings, read_settings
 log = structlog.get_logger()
 
 REGISTRY_S = 1.0
-CHILD_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
-"""All that a child's environment is made of: nothing that could hold a secret."""
 
 
 def follow_registry(
@@ -69,25 +66,11 @@ def alone(path: Path) -> Iterator[None]:
         yield
 
 
-def program(settings: Settings, environ: dict[str, str]) -> Program:
-    """How children are started, and all that they are told of the settings."""
-    environment = {name: environ[name] for name in CHILD_VARIABLES if name in environ}
-    environment["PYTHONPATH"] = str(Path(ingest.__file__).parent.parent)
-    told = {
-        "zoo": str(settings.zoo) if settings.zoo else None,
-        "detector": settings.detector,
-        "tiles": settings.detector_tiles,
-        "networks": ",".join(str(network) for network in settings.camera_networks.networks),
-        "log_level": settings.log_level,
-    }
-    return Program((sys.executable, "-m", "ingest.child"), environment, told)
-
-
 def run(settings: Settings, environ: dict[str, str], stop: threading.Event) -> None:
     """Until ``stop``. Raises Misconfigured for what must be mended first."""
     if settings.redis_url is None:
         raise Misconfigured("WANGGE_REDIS_URL is not set: `wangge up` sets it, or name a Redis")
-    clock, children = steady_clock(), program(settings, environ)
+    clock, children = steady_clock(), child_program(settings, environ)
     engine = open_database(settings.database_url)
     client = connect(settings.redis_url)
     spool = Spool(settings.spool, clock())
@@ -119,6 +102,7 @@ def run(settings: Settings, environ: dict[str, str], stop: threading.Event) -> N
 
 
 def main() -> int:
+    """0 after SIGTERM or SIGINT; 1, with a line in the log, for what must be mended first."""
     environ = dict(os.environ)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -131,6 +115,10 @@ def main() -> int:
     except (Misconfigured, Unavailable) as error:
         log.error("the camera worker cannot run", why=str(error))
         return 1
+    finally:
+        # A service manager and our supervisor may both ask: the second must not kill what is ending well.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
     return 0
 
 

@@ -18,7 +18,7 @@ from models.geo import GeoPoint
 from models.incident import Incident, Sighting, incident_from_json, incident_to_json
 
 MAX_REASON = 1000
-MAX_NAME = 200
+"""Characters that are believed of a sentence that a child says."""
 
 
 def source_to_json(source: SourceUrl) -> dict[str, Any]:

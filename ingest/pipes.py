@@ -51,11 +51,6 @@ class Reader:
         self._wanted = _LENGTH.size
         """Nothing is tried before this many bytes are there: a large blob comes in many pieces."""
 
-    @property
-    def is_between(self) -> bool:
-        """Whether the last message that began was read whole."""
-        return not self._rest
-
     def feed(self, data: bytes) -> list[Message]:
         """Raises InvalidInput for what is no message, or one larger than allowed."""
         self._rest += data

@@ -35,11 +35,6 @@ class Ring:
     def size_bytes(self) -> int:
         return sum(self._group_bytes)
 
-    @property
-    def keyframes_s(self) -> list[float]:
-        """Frame-clock times of the keyframes kept, oldest first."""
-        return [group[0].at_s for group in self._groups]
-
     def append(self, at_s: float, unit: Unit) -> None:
         if unit.key:
             self._groups.append([])

@@ -3,16 +3,48 @@
 import os
 import selectors
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import ingest
 from ingest.pipes import MAX_BLOB_BYTES, MAX_HEADER_BYTES, Message, Reader
 from models.errors import InvalidInput, Unavailable
+from models.settings import Settings
 
+VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
+"""All that a child's environment is made of: nothing that could hold a secret."""
 MAX_UNSENT_BYTES = 64 * 1024 * 1024
 CAMERAS_A_CHILD = 50
 READ_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Program:
+    """How children are started: the command, all of their environment, and what they are told first."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    settings: Mapping[str, Any]
+
+
+def child_program(settings: Settings, environ: Mapping[str, str]) -> Program:
+    """Our own child, with as much of ``environ`` and of the settings as it may know."""
+    environment = {name: environ[name] for name in VARIABLES if name in environ}
+    environment["PYTHONPATH"] = str(Path(ingest.__file__).parent.parent)
+    told = {
+        "zoo": str(settings.zoo) if settings.zoo else None,
+        "detector": settings.detector,
+        "tiles": settings.detector_tiles,
+        "networks": str(settings.camera_networks),
+        "log_level": settings.log_level,
+    }
+    # -P: what lies in the folder that we were started in is not imported.
+    return Program((sys.executable, "-P", "-m", "ingest.child"), environment, told)
 
 
 def children_for(cameras: int, cpus: int) -> int:

@@ -8,7 +8,7 @@ import queue
 import selectors
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ import structlog
 
 from ingest.fleet import Fleet
 from ingest.pipes import Message, encode
-from ingest.shards import Shard, children_for
+from ingest.shards import Program, Shard, children_for
 from models.camera import CameraPoint, SourceUrl
 from models.errors import CameraError, InvalidInput, NotFound, Unavailable
 from models.logs import Repeats
@@ -42,15 +42,6 @@ def steady_clock() -> Callable[[], float]:
     """Unix seconds that go on evenly from now, whatever is done to the wall clock."""
     offset_s = time.time() - time.monotonic()
     return lambda: time.monotonic() + offset_s
-
-
-@dataclass(frozen=True)
-class Program:
-    """How children are started: the command, all of their environment, and what they are told first."""
-
-    command: Sequence[str]
-    environment: Mapping[str, str]
-    settings: Mapping[str, Any]
 
 
 @dataclass

@@ -100,6 +100,10 @@ class AllowedNetworks:
         except ValueError as error:
             raise InvalidInput(f"not a network: {error}") from None
 
+    def __str__(self) -> str:
+        """What ``parse`` reads."""
+        return ",".join(map(str, self.networks))
+
     def allows(self, address: str) -> bool:
         ip = ipaddress.ip_address(address)
         if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:

@@ -5,6 +5,7 @@ Either way what the camera answers is decoded in a process that holds no databas
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -12,12 +13,11 @@ from api.errors import by_code
 from api.video import VideoDesk
 from ingest.messages import source_to_json
 from ingest.pipes import encode
-from ingest.shards import do_job
+from ingest.shards import child_program, do_job
 from models.camera import Credentials, SourceUrl
 from models.errors import InvalidInput
 from models.settings import Settings
-from ops.product import listens, module
-from ops.supervisor import ROOT
+from ops.product import listens
 
 JOB_S = 30.0
 """A probe watches for 12 s; the rest is for a slow machine to start a child and load the detector."""
@@ -28,15 +28,9 @@ def probe(settings: Settings, source: SourceUrl) -> tuple[dict[str, Any], bytes]
     if listens(settings.video_desk):
         answer = VideoDesk(settings.video_desk).probe(_with_credentials(source))
         return _facts(answer.facts), answer.data
-    told = {
-        "networks": ",".join(map(str, settings.camera_networks.networks)),
-        "zoo": str(settings.zoo) if settings.zoo else None,
-        "detector": settings.detector,
-        "tiles": settings.detector_tiles,
-        "log_level": "error",
-    }
-    job = encode("probe", {"source": source_to_json(source), "settings": told})
-    message = do_job(module("ingest.child"), {"PATH": os.defpath, "PYTHONPATH": str(ROOT)}, job, JOB_S)
+    children = child_program(replace(settings, log_level="error"), os.environ)
+    job = encode("probe", {"source": source_to_json(source), "settings": children.settings})
+    message = do_job(children.command, children.environment, job, JOB_S)
     if not message.fields.get("ok"):
         raise by_code(str(message.fields.get("code")), str(message.fields.get("message")))
     return _facts(message.fields), message.blobs[0]

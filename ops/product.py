@@ -28,7 +28,7 @@ def to_environ(settings: Settings) -> dict[str, str]:
         "WANGGE_REDIS_URL": settings.redis_url or "",
         "WANGGE_HOST": settings.host,
         "WANGGE_PORT": str(settings.port),
-        "WANGGE_CAMERA_NETWORKS": ",".join(str(network) for network in settings.camera_networks.networks),
+        "WANGGE_CAMERA_NETWORKS": str(settings.camera_networks),
         "WANGGE_ZOO": str(settings.zoo or ""),
         "WANGGE_DETECTOR": settings.detector,
         "WANGGE_DETECTOR_TILES": settings.detector_tiles,

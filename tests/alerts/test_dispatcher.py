@@ -2,10 +2,10 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -267,9 +267,12 @@ def test_the_process_survives_a_kill_and_ends_on_sigterm(
     with started(path, redis_url) as second:
         while not EventStream(redis).wait(3, 100):
             assert second.poll() is None, second.communicate()[1]
-        second.send_signal(signal.SIGTERM)
-        _, said = second.communicate(timeout=3)
-        assert second.returncode == 0
+        end_s = time.monotonic() + 3
+        while second.poll() is None and time.monotonic() < end_s:
+            second.terminate()  # more than once: a service manager and our supervisor may both ask
+            time.sleep(0.001)
+        assert second.poll() == 0
+        _, said = second.communicate()
     events = [json.loads(line)["event"] for line in said.splitlines()]
     assert events[-2:] == ["the dispatcher runs", "the dispatcher has ended"]
     assert count(town, "alerts") == 4

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from api.video import VideoDesk
-from ingest.__main__ import alone, follow_registry, program, run
+from ingest.__main__ import alone, follow_registry, run
+from ingest.shards import child_program
 from models.camera import CameraPoint
 from models.errors import Misconfigured, Unavailable
 from models.settings import read_settings
@@ -80,7 +81,7 @@ def test_two_workers_on_the_same_data_are_refused(tmp_path: Path) -> None:
 def test_children_are_given_nothing_that_is_secret(tmp_path: Path) -> None:
     secrets = {"WANGGE_DATABASE_URL": "postgresql+psycopg://u:s3cret@db/x", "WANGGE_REDIS_URL": "redis://:s3cret@r/0"}
     known = environ(tmp_path, **secrets)
-    found = program(read_settings(known), known | {"AWS_SECRET": "s3cret"})
+    found = child_program(read_settings(known), known | {"AWS_SECRET": "s3cret"})
     assert "s3cret" not in str(found)
     assert found.environment.keys() == {"PATH", "PYTHONPATH"}
 
@@ -119,7 +120,8 @@ def test_it_waits_for_database_and_redis_and_leaves_nobody_behind_when_killed(tm
         assert eventually(lambda: is_gone(int(child)), 3.0)
     with subprocess.Popen([sys.executable, "-m", "ingest"], cwd=ROOT, env=known, stderr=subprocess.DEVNULL) as worker:
         assert eventually(lambda: answers(tmp_path / "run" / "video-desk.sock"), 10.0)
-        worker.terminate()
         began_s = time.monotonic()
-        assert worker.wait(5) == 0
-        assert time.monotonic() - began_s < 3
+        while worker.poll() is None and time.monotonic() < began_s + 3:
+            worker.terminate()  # more than once: a service manager and our supervisor may both ask
+            time.sleep(0.001)
+        assert worker.poll() == 0

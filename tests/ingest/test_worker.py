@@ -16,8 +16,9 @@ import pytest
 from alerts.evidence import EvidenceStore
 from ingest.fleet import Fleet
 from ingest.pipes import Message
+from ingest.shards import Program
 from ingest.spool import Spool
-from ingest.worker import Program, Worker, steady_clock
+from ingest.worker import Worker, steady_clock
 from models.camera import CameraPoint, Credentials
 from models.errors import CameraUnauthorised, NotFound, Unavailable
 from models.incident import Incident, Phase
