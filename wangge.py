@@ -100,7 +100,8 @@ def _first_steps(product: "Product") -> str | None:
         if registry.people(SYSTEM, limit=1).items:
             return None
     return (
-        f"还没有人可以登录。Nobody can sign in yet. In another terminal (WANGGE_DATA={product.settings.data}):\n"
+        f"还没有人可以登录，请在另一个终端执行 / nobody can sign in yet; in another terminal "
+        f"(WANGGE_DATA={product.settings.data}):\n"
         "  wangge grid import FILE.geojson\n"
         "  wangge user add USERNAME --name NAME --role admin@GRID_CODE"
     )
@@ -110,7 +111,7 @@ def _first_steps(product: "Product") -> str | None:
 def demo(
     footage: Annotated[Path | None, typer.Option(help="自备录像 Your own film instead of vtest.avi.")] = None,
     headless: Annotated[bool, typer.Option(help="自动走完一个案件 Close one case by itself, then end.")] = False,
-    timeout: Annotated[float, typer.Option(min=1, max=86400, help="秒 Seconds the headless trip may take.")] = 180.0,
+    timeout: Annotated[float, typer.Option(min=1, max=86400, help="时限(秒) Seconds for the headless trip.")] = 180.0,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="结果文件 Write alert, log and times of the trip to this file.")
     ] = None,
@@ -214,10 +215,14 @@ def backup(
         print_json(vars(manifest))
         return
     typer.echo(
-        f"已备份 saved {len(manifest.files)} files in {file}. It holds the key to the camera passwords: guard it."
+        f"已备份 {len(manifest.files)} 个文件，其中有摄像机密码的密钥，请妥善保管 / "
+        f"saved {len(manifest.files)} files in {file}; it holds the key to the camera passwords: guard it"
     )
     if manifest.ledger_elsewhere:
-        typer.echo("The ledger is on PostgreSQL and not in here: save it with pg_dump, after this.")
+        typer.echo(
+            "台账在 PostgreSQL，不在此备份内，请随后用 pg_dump 备份 / "
+            "the ledger is on PostgreSQL and not in here: save it with pg_dump, after this"
+        )
 
 
 @app.command()
@@ -230,7 +235,7 @@ def restore(file: Annotated[Path, typer.Argument(help="备份文件 An archive t
 
     settings = _settings()
     manifest = bring_back(settings, file)
-    typer.echo(f"已恢复 restored {len(manifest.files)} files to {settings.data}")
+    typer.echo(f"已恢复 {len(manifest.files)} 个文件 / restored {len(manifest.files)} files to {settings.data}")
 
 
 if __name__ == "__main__":

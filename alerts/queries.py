@@ -1,6 +1,6 @@
 """What list queries share: pages by keyset, how long one may be, and the subtrees that an actor may see."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -20,6 +20,16 @@ class Page(Generic[T]):
 
     items: tuple[T, ...]
     next: str | None = None
+
+
+def every(read: Callable[[str | None], Page[T]]) -> Iterator[T]:
+    """The items of all pages; ``read`` gives the page after a key."""
+    after: str | None = None
+    while True:
+        page = read(after)
+        yield from page.items
+        if (after := page.next) is None:
+            return
 
 
 def checked_limit(limit: int) -> int:

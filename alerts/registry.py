@@ -1,11 +1,7 @@
 """The registry: camera points, grids and people, each within what an actor may see and do."""
 
-from alerts.accounts import Person
-from alerts.camera_checks import NewCamera
 from alerts.camera_registry import CameraRegistry
 from alerts.person_registry import PersonRegistry
-
-__all__ = ["NewCamera", "Person", "Registry"]
 
 
 class Registry(CameraRegistry, PersonRegistry):

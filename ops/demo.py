@@ -29,6 +29,7 @@ from ops.demo_client import Client
 from ops.demo_scene import Scene, gate, plaza
 from ops.demo_seed import PEOPLE, Seeded, seed
 from ops.demo_trip import Watch, travel, write_json
+from ops.ports import free_port
 from ops.product import Product, module
 from ops.supervisor import Spec
 
@@ -98,7 +99,7 @@ def on_stage(
 
     ``files``: what each scene streams, by its name. Raises what ``Product`` raises.
     """
-    port = _free_port()
+    port = free_port()
     seeded: list[Seeded] = []
     product = Product(
         replace(settings, camera_networks=AllowedNetworks(settings.camera_networks.networks + LOOPBACK.networks)),
@@ -189,12 +190,6 @@ def _listens(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=0.5):
         return True
     return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -14,10 +14,10 @@ from alerts.camera_checks import NewCamera
 from alerts.database import open_database
 from alerts.grid_import import parse_grids
 from alerts.grids import GridIndex
-from alerts.queries import Page
-from alerts.registry import Person, Registry
+from alerts.queries import every
+from alerts.registry import Registry
 from alerts.vault import Vault
-from models.camera import CameraPoint, SourceUrl
+from models.camera import SourceUrl
 from models.errors import Misconfigured
 from models.people import SYSTEM, Grid, Role
 from models.settings import Settings
@@ -109,7 +109,8 @@ def _person(registry: Registry, who: DemoPerson, grids: Sequence[Grid], leaves: 
         codes = [grid.code for grid in grids if grid.parent is None]
     else:
         codes = sorted({leaf.parent or leaf.code for leaf in leaves})
-    there = _known(registry).get(who.username)
+    known = every(lambda after: registry.people(SYSTEM, limit=500, after=after))
+    there = next((person for person in known if person.username == who.username), None)
     if there is None:
         there, password = registry.add_person(SYSTEM, who.username, who.name, None, [(who.role, c) for c in codes])
     else:
@@ -126,20 +127,12 @@ def _person(registry: Registry, who: DemoPerson, grids: Sequence[Grid], leaves: 
     return SignIn(who.username, password or "")
 
 
-def _known(registry: Registry) -> dict[str, Person]:
-    people: dict[str, Person] = {}
-    page: Page[Person] | None = None
-    while page is None or page.next is not None:
-        page = registry.people(SYSTEM, limit=500, after=page.next if page else None)
-        people |= {person.username: person for person in page.items}
-    return people
-
-
 def _camera(registry: Registry, scene: Scene, port: int, start: str) -> None:
     """Registers the camera, or tells the one that is there where its stream is now and what to watch."""
     url = SourceUrl.parse(f"rtsp://127.0.0.1:{port}/{scene.name}")
     zones = tuple(replace(zone, id=_zone_id(zone.id, start)) for zone in scene.zones)
-    there = _camera_of(registry, scene.code)
+    known = every(lambda after: registry.cameras(SYSTEM, limit=500, after=after))
+    there = next((camera for camera in known if camera.code == scene.code), None)
     if there is None:
         new = NewCamera(
             code=scene.code,
@@ -154,16 +147,6 @@ def _camera(registry: Registry, scene: Scene, port: int, start: str) -> None:
     else:
         changes = {"url": url, "zones": zones, "control_points": scene.control_points, "enabled": True}
         registry.change_camera(SYSTEM, there.id, changes, there.version)
-
-
-def _camera_of(registry: Registry, code: str) -> CameraPoint | None:
-    page: Page[CameraPoint] | None = None
-    while page is None or page.next is not None:
-        page = registry.cameras(SYSTEM, limit=500, after=page.next if page else None)
-        for camera in page.items:
-            if camera.code == code:
-                return camera
-    return None
 
 
 def _zone_id(zone_id: str, start: str) -> str:

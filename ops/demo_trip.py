@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import cv2
@@ -198,15 +197,12 @@ def _report(admin: Client, camera_id: str, alert_id: str, photo: Json, watch: Wa
         "evidence": evidence,
         "photo": photo,
         "camera_picture_bytes": len(picture),
-        "versions": {"wangge": _version(), "python": platform.python_version(), "model": alert["model"]},
+        "versions": {
+            "wangge": admin.get("/openapi.json")["info"]["version"],
+            "python": platform.python_version(),
+            "model": alert["model"],
+        },
     }
-
-
-def _version() -> str:
-    try:
-        return version("wangge")
-    except PackageNotFoundError:
-        return "source tree"
 
 
 def made_photo() -> bytes:

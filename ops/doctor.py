@@ -8,18 +8,17 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from alerts.database import open_database, schema_fault
 from alerts.leases import alive
-from alerts.queries import Page
+from alerts.queries import every
 from alerts.queue import check_redis, connect
 from alerts.registry import Registry
 from alerts.sealer import last_position, verify_chain
@@ -30,9 +29,8 @@ from models.people import SYSTEM
 from models.settings import Settings
 from ops import valkey
 from ops.backup import ledger_file
-from ops.product import get, port_fault, running_pid
-
-T = TypeVar("T")
+from ops.ports import port_fault
+from ops.product import get, running_pid
 
 SCARCE_BYTES, TIGHT_BYTES = 200_000_000, 2_000_000_000
 
@@ -291,16 +289,6 @@ def _cameras(registry: Registry, settings: Settings) -> Iterator[Finding]:
         yield _fail("cameras", f"not on a network that cameras may be on: {', '.join(outside[:10])}", fix)
     else:
         yield _ok("cameras", f"{len(cameras)} registered, each password opens")
-
-
-def every(read: Callable[[str | None], Page[T]]) -> Iterator[T]:
-    """The items of all pages; ``read`` gives the page after a key."""
-    after: str | None = None
-    while True:
-        page = read(after)
-        yield from page.items
-        if (after := page.next) is None:
-            return
 
 
 def _is_address(host: str) -> bool:

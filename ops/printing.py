@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.cells import cell_len
 
 from models.errors import InvalidInput, WanggeError
 
@@ -30,6 +31,30 @@ def complain(error: WanggeError) -> None:
 
 
 _COLOURS = {"ok": typer.colors.GREEN, "warn": typer.colors.YELLOW, "fail": typer.colors.RED}
+_LEVELS_ZH = {"ok": "正常", "warn": "注意", "fail": "故障"}
+_CHECKS_ZH = {
+    "api": "接口",
+    "audit": "审计",
+    "cameras": "摄像机",
+    "cookies": "登录凭证",
+    "data": "数据目录",
+    "database": "数据库",
+    "disk": "磁盘",
+    "dispatcher": "调度进程",
+    "ffmpeg": "视频工具",
+    "key": "密钥",
+    "model": "检测模型",
+    "networks": "摄像机网段",
+    "passwords": "密码",
+    "people": "人员",
+    "port": "端口",
+    "processes": "进程",
+    "python": "运行环境",
+    "ready": "就绪",
+    "redis": "消息队列",
+    "vision": "视觉库",
+}
+"""What a finding is about, for people; programs read the English word."""
 
 
 def print_findings(findings: "Sequence[Finding]", as_json: bool) -> None:
@@ -38,10 +63,12 @@ def print_findings(findings: "Sequence[Finding]", as_json: bool) -> None:
         print_json([vars(finding) for finding in findings])
     else:
         for finding in findings:
-            typer.secho(f"{finding.level.value:4} ", fg=_COLOURS[finding.level.value], nl=False)
-            typer.echo(f"{finding.check:21} {finding.said}")
+            level = finding.level.value
+            typer.secho(f"{_LEVELS_ZH[level]} {level:4} ", fg=_COLOURS[level], nl=False)
+            about = f"{_CHECKS_ZH[finding.check.partition(':')[0]]} {finding.check}"
+            typer.echo(f"{about}{' ' * (30 - cell_len(about))} {finding.said}")
             if finding.fix:
-                typer.echo(f"{'':26} → {finding.fix}")
+                typer.echo(f"{'':40} → {finding.fix}")
     raise typer.Exit(1 if any(finding.level.value == "fail" for finding in findings) else 0)
 
 

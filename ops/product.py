@@ -2,11 +2,9 @@
 
 import fcntl
 import http.client
-import json
 import os
 import socket
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -17,6 +15,7 @@ from alerts.database import open_database, upgrade
 from models.errors import Conflict, Misconfigured
 from models.settings import Settings
 from ops import valkey
+from ops.ports import free_port, port_fault
 from ops.supervisor import Process, Spec, Supervisor
 
 
@@ -92,27 +91,6 @@ def running_pid(settings: Settings) -> int | None:
             text = lock.read().strip()
             return int(text) if text.isdigit() else 0
     return None
-
-
-def port_fault(host: str, port: int) -> str | None:
-    """None if the API can listen there, else the sentence to say."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            if error.errno == 98:  # EADDRINUSE
-                return f"port {port} on {host} is taken by another program: stop it, or set WANGGE_PORT to a free one"
-            return f"the API cannot listen on {host} port {port} ({error.strerror}): set WANGGE_HOST and WANGGE_PORT"
-    return None
-
-
-def _free_port(host: str) -> int:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 def address(settings: Settings) -> tuple[str, int]:
@@ -197,7 +175,7 @@ class Product:
         with ExitStack() as held:
             held.enter_context(lock_data(self.settings))
             if self.settings.port == 0:
-                self.settings = replace(self.settings, port=_free_port(self.settings.host))
+                self.settings = replace(self.settings, port=free_port(self.settings.host))
             if fault := port_fault(self.settings.host, self.settings.port):
                 raise Misconfigured(fault)
             self._supervisor = held.enter_context(Supervisor(self.settings.data / "logs"))
@@ -225,5 +203,3 @@ class Product:
             self._prepare(self.settings)
         self._say("dispatcher, camera worker, API")
         supervisor.start([*self._extra, *self._own(self.settings)], self._within_s)
-        note = {"supervisor": os.getpid(), "host": self.settings.host, "port": self.settings.port, "at_s": time.time()}
-        (run / "product.json").write_text(json.dumps(note))

@@ -42,6 +42,7 @@ def registry_of(settings: "Settings") -> "Iterator[Registry]":
         engine.dispose()
 
 
+ADDRESS = "地址，不含用户名和密码 The rtsp:// or rtsps:// address, without user name and password."
 Login = Annotated[
     str | None, typer.Option(help="摄像机用户名 The camera's user name; the password is asked for, or read from stdin.")
 ]
@@ -60,7 +61,7 @@ def _password(login: str | None) -> str | None:
 def camera_add(
     context: typer.Context,
     code: Annotated[str, typer.Argument(help="编码 Its code, 20 digits of GB/T 28181 or your own.")],
-    url: Annotated[str, typer.Option(help="rtsp:// or rtsps:// address, without user name and password.")],
+    url: Annotated[str, typer.Option(help=ADDRESS)],
     name: Annotated[str, typer.Option(help="名称 Its name.")],
     lon: Annotated[float, typer.Option(help="经度 WGS-84 longitude, degrees.")],
     lat: Annotated[float, typer.Option(help="纬度 WGS-84 latitude, degrees.")],
@@ -77,7 +78,7 @@ def camera_add(
     Example: wangge camera add gate-1 --url rtsp://10.1.2.3/main --login viewer --name 东门 --lon 109.0293 --lat 32.6845
     --purpose "public safety at the gate" --zones gate-1.json
     """
-    from alerts.registry import NewCamera
+    from alerts.camera_checks import NewCamera
     from models.geo import GeoPoint
     from models.people import SYSTEM
     from ops.entry import read_zones
@@ -91,7 +92,7 @@ def camera_add(
     if as_json:
         print_json({"id": added.id, "code": added.code, "grid": added.grid_code, "url": added.source.shown})
     else:
-        typer.echo(f"已登记 registered {added.code} in grid {added.grid_code}: {added.source.shown} ({added.id})")
+        typer.echo(f"已登记 registered {added.code}，网格 grid {added.grid_code}: {added.source.shown} ({added.id})")
 
 
 @camera.command("list")
@@ -100,8 +101,8 @@ def camera_list(context: typer.Context, as_json: Json = False) -> None:
 
     Example: wangge camera list --json
     """
+    from alerts.queries import every
     from models.people import SYSTEM
-    from ops.doctor import every
 
     with registry_of(context.obj()) as registry:
         cameras = list(every(lambda after: registry.cameras(SYSTEM, limit=500, after=after)))
@@ -124,7 +125,7 @@ def camera_list(context: typer.Context, as_json: Json = False) -> None:
 @camera.command("probe")
 def camera_probe(
     context: typer.Context,
-    url: Annotated[str, typer.Argument(help="rtsp:// or rtsps:// address, without user name and password.")],
+    url: Annotated[str, typer.Argument(help=ADDRESS)],
     login: Login = None,
     picture: Annotated[Path | None, typer.Option(help="存图 Save the masked still (JPEG) here.")] = None,
     as_json: Json = False,
@@ -137,7 +138,7 @@ def camera_probe(
 
     source = read_source(url, login, _password(login))
     if not as_json:
-        typer.echo("连接中 connecting, up to 15 s …", err=True)
+        typer.echo("连接中，最多 15 秒 connecting, up to 15 s …", err=True)
     facts, still = probe(context.obj(), source)
     if picture:
         try:
@@ -158,7 +159,7 @@ def camera_probe(
 @grid.command("import")
 def grid_import(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="GeoJSON FeatureCollection with code, name, parent.")],
+    file: Annotated[Path, typer.Argument(help="网格文件 A GeoJSON FeatureCollection with code, name, parent.")],
     scheme: Annotated[str, typer.Option(help="编码体系 The scheme of its codes.")] = "local",
     as_json: Json = False,
 ) -> None:
@@ -177,7 +178,9 @@ def grid_import(
     if as_json:
         print_json({"grids": len(grids), "changed": changed})
     else:
-        typer.echo(f"已导入 {len(grids)} grids read, {changed} new or changed")
+        typer.echo(
+            f"已导入 {len(grids)} 个网格，新增或变更 {changed} 个 / {len(grids)} grids read, {changed} new or changed"
+        )
 
 
 @user.command("add")

@@ -8,13 +8,13 @@ import json
 import os
 import secrets
 import shutil
-import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import redis
 
 from models.errors import Misconfigured
+from ops.ports import free_port, port_fault
 from ops.supervisor import Spec
 
 MEMORY_BYTES = 256 * 1024 * 1024
@@ -62,10 +62,14 @@ def remembered(run: Path) -> Embedded | None:
         return None
 
 
+def _fresh() -> Embedded:
+    return Embedded(free_port(), secrets.token_urlsafe(24))
+
+
 def prepare(data: Path, run: Path) -> tuple[Embedded, Spec]:
     """Chooses the port – the one of last time if it is free – writes the configuration, and says how to start it."""
     last = remembered(run)
-    embedded = last if last and _is_free(last.port) else Embedded(_free_port(), secrets.token_urlsafe(24))
+    embedded = last if last and port_fault("127.0.0.1", last.port) is None else _fresh()
     _write_private(run / "valkey.json", json.dumps({"port": embedded.port, "password": embedded.password}))
     folder = data / "valkey"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -97,22 +101,6 @@ def answers(url: str) -> bool:
         return False
     finally:
         client.close()
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _write_private(path: Path, text: str) -> None:

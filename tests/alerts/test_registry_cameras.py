@@ -9,8 +9,9 @@ import pytest
 from registry_scene import PATHS, Scene, actor, build, place
 from sqlalchemy import select
 
+from alerts.camera_checks import NewCamera
 from alerts.database import reading
-from alerts.registry import NewCamera, Registry
+from alerts.registry import Registry
 from alerts.vault import Vault
 from models.camera import Credentials, SourceUrl, Zone
 from models.errors import Conflict, Forbidden, InvalidInput, Misconfigured, NotFound, StaleVersion

@@ -20,7 +20,7 @@ def package(folder: Path, files: dict[str, bytes]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     deb = folder / "opencv-doc_1_all.deb"
-    subprocess.run(["dpkg-deb", "-Zgzip", "--build", tree, deb], check=True, capture_output=True)
+    subprocess.run(["dpkg-deb", "-Zgzip", "-z1", "--build", tree, deb], check=True, capture_output=True)
     return deb
 
 

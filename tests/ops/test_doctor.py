@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
+from alerts.camera_checks import NewCamera
 from alerts.database import open_database, upgrade, writing
-from alerts.registry import NewCamera, Registry
+from alerts.registry import Registry
 from alerts.vault import Vault
 from detectors.zoo import manifest
 from models.camera import AllowedNetworks, Credentials, SourceUrl

@@ -11,7 +11,8 @@ import redis
 from alerts.database import open_database, schema_fault
 from models.errors import Conflict, Misconfigured
 from models.settings import Settings, read_settings
-from ops.product import Product, lock_data, port_fault, running_pid, specs, to_environ
+from ops.ports import port_fault
+from ops.product import Product, lock_data, running_pid, specs, to_environ
 from ops.supervisor import Spec
 
 
