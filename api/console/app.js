@@ -1,229 +1,89 @@
-// The plain live page. Everything that the server sends is put on the page as text, never as markup.
-import { WORDS } from "/console/words.js";
+// The plain live page: who is signed in, the list, and the stream that keeps it true.
+import { Card, ENDED, toDo } from "/console/card.js";
+import { ask, session } from "/console/server.js";
+import { speech, words } from "/console/words.js";
 
-const CHOICES = {
-  dismiss: ["false_alarm", "duplicate", "permitted", "out_of_scope"],
-  return: ["wrong_grid", "wrong_unit", "beyond_authority", "cannot_find", "unsafe", "other"],
-  close: ["fixed_service", "fixed_management", "fixed_enforcement", "not_fixed_dispersed", "not_fixed_permitted", "not_fixed_other"],
-};
-const SENTENCE = new Set(["reject", "reopen", "suspend", "void"]);
-const ENDED = new Set(["closed", "dismissed", "voided"]);
-const DAY_S = 86400;
-const MOST_SHOWN = 100;
-
+const MOST_OPEN = 200, MOST_RECENT = 50;
+const RETRY_MS = 3000, BURST_MS = 150, SAID_MS = 10_000;
 const byId = (id) => document.getElementById(id);
-const page = {
-  language: navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en",
-  csrf: "",
-  me: null,
-  alerts: new Map(),
-  stream: null,
-  drafts: new Map(),
-};
-const words = () => WORDS[page.language];
-
-function element(name, options = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(options)) {
-    if (key === "on") for (const [event, listener] of Object.entries(value)) made.addEventListener(event, listener);
-    else made[key] = value;
-  }
-  made.append(...children.filter((child) => child !== null));
-  return made;
-}
-
-function say(text) {
-  byId("said").textContent = text;
-}
-
-async function ask(method, path, { json, form, key } = {}) {
-  const headers = { "Accept-Language": page.language === "zh" ? "zh-CN" : "en" };
-  if (method !== "GET") headers["X-CSRF-Token"] = page.csrf;
-  if (key) headers["Idempotency-Key"] = key;
-  if (json !== undefined) headers["Content-Type"] = "application/json";
-  let answer;
-  try {
-    answer = await fetch(path, { method, headers, body: form ?? (json === undefined ? undefined : JSON.stringify(json)) });
-  } catch {
-    throw new Error(words().unreachable);
-  }
-  if (answer.status === 204) return null;
-  const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) {
-    const error = new Error([body.title, body.detail].filter(Boolean).join(": ") || String(answer.status));
-    error.status = answer.status;
-    throw error;
-  }
-  return body;
-}
-
-async function trying(work) {
-  say("");
-  try {
-    await work();
-  } catch (error) {
-    if (error.status === 401 && page.me) signedOut();
-    say(error.message);
-  }
-}
-
-function newKey() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-// One key for one decision: pressing again after a lost answer sends the same key, so it is carried out once.
-function draftOf(id) {
-  if (!page.drafts.has(id)) page.drafts.set(id, { keys: new Map() });
-  return page.drafts.get(id);
-}
-
-async function command(feature, type, reason, args) {
-  const body = { type, expected_version: feature.properties.version, arguments: args };
-  if (reason) body.reason = reason;
-  const text = JSON.stringify(body);
-  const keys = draftOf(feature.id).keys;
-  if (!keys.has(text)) keys.set(text, newKey());
-  try {
-    show(await ask("POST", `/v1/alerts/${feature.id}/commands`, { json: body, key: keys.get(text) }));
-    page.drafts.delete(feature.id);
-  } catch (error) {
-    if (error.status === 409) await reload(feature.id);
-    throw error;
-  }
-}
-
-async function addPhoto(feature, file) {
-  const form = new FormData();
-  form.append("photo", file);
-  say(words().uploading);
-  show((await ask("POST", `/v1/alerts/${feature.id}/evidence`, { form })).alert);
-  say("");
-}
-
-async function reload(id) {
-  try {
-    show(await ask("GET", `/v1/alerts/${encodeURIComponent(id)}`));
-  } catch (error) {
-    if (error.status !== 404) throw error;
-    page.alerts.delete(id);
-    byId(`alert-${id}`)?.remove();
-  }
-}
-
-function photos(feature) {
-  return feature.properties.evidence.filter((item) => item.kind === "photo").map((item) => item.sha256);
-}
-
-function argumentsFor(feature, type, remark) {
-  const alert = feature.properties;
-  if (type === "accept") return { fence: alert.claim?.fence ?? 0 };
-  if (type === "suspend") return { until_s: Math.floor(Date.now() / 1000) + DAY_S };
-  if (type === "note") return { text: remark };
-  if (type === "handle") {
-    if (photos(feature).length === 0) throw new Error(words().needs_photo);
-    return { evidence: photos(feature), text: remark };
-  }
-  return {};
-}
-
-function actions(feature) {
-  const allowed = feature.properties.allowed.filter((type) => words().command[type]);
-  if (allowed.length === 0) return null;
-  const draft = draftOf(feature.id);
-  const remark = element("input", {
-    type: "text", maxLength: 2000, placeholder: words().text, ariaLabel: words().text, value: draft.remark ?? "",
-    on: { input: (event) => { draft.remark = event.target.value; } },
-  });
-  const box = element("div", { className: "actions" }, remark);
-  const picker = element("input", {
-    type: "file", accept: "image/*", hidden: true,
-    on: { change: (event) => event.target.files[0] && trying(() => addPhoto(feature, event.target.files[0])) },
-  });
-  picker.setAttribute("capture", "environment");
-  if (allowed.includes("handle")) {
-    box.append(picker, element("button", { type: "button", textContent: words().photo, on: { click: () => picker.click() } }));
-  }
-  for (const type of allowed) box.append(action(feature, type, remark));
-  return box;
-}
-
-function action(feature, type, remark) {
-  const label = words().command[type];
-  if (CHOICES[type]) {
-    const first = element("option", { value: "", textContent: `${label}…` });
-    const options = CHOICES[type].map((code) => element("option", { value: code, textContent: words().code[code] }));
-    return element("select", {
-      ariaLabel: label,
-      on: {
-        change: (event) => {
-          const code = event.target.value;
-          event.target.value = "";
-          if (code) trying(() => (type === "close" ? command(feature, type, null, { outcome: code }) : command(feature, type, code, {})));
-        },
-      },
-    }, first, ...options);
-  }
-  return element("button", {
-    type: "button", textContent: label,
-    on: {
-      click: () => trying(async () => {
-        const said = remark.value.trim();
-        await command(feature, type, SENTENCE.has(type) ? said : null, argumentsFor(feature, type, said));
-      }),
-    },
-  });
-}
-
-function moment(text) {
-  return new Date(text).toLocaleString(page.language === "zh" ? "zh-CN" : "en-GB");
-}
-
-function card(feature) {
-  const alert = feature.properties;
-  const [lon, lat] = feature.geometry.coordinates;
-  const pictures = element("div", { className: "pictures" }, ...alert.evidence.slice(0, 3).map((item) =>
-    element("img", { src: item.href, alt: `${item.kind} ${moment(item.at)}`, loading: "lazy" })));
-  const made = element("li", { id: `alert-${feature.id}`, className: `alert severity-${alert.severity}` },
-    pictures,
-    element("h2", { textContent: `${alert.kind_name[page.language]} · ${words().severity[alert.severity]} · ${words().state[alert.state]}` }),
-    element("p", { textContent: `${moment(alert.created_at)} · ${words().grid} ${alert.grid_code} · ${lon.toFixed(5)}, ${lat.toFixed(5)} ±${alert.accuracy_m} m` }),
-    element("p", { textContent: [alert.detected_reason, `${alert.incidents} ${words().incidents}, ${words().seen} ${moment(alert.last_seen_at)}`,
-      alert.scene_clear_at ? words().clear : "", alert.shortfall ?? ""].filter(Boolean).join(" · ") }),
-    actions(feature));
-  if (ENDED.has(alert.state)) made.classList.add("ended");
-  return made;
-}
-
-function show(feature) {
-  const known = page.alerts.get(feature.id);
-  if (known && known.properties.version > feature.properties.version) return;
-  page.alerts.set(feature.id, feature);
-  const there = byId(`alert-${feature.id}`);
-  if (!there) {
-    draw();
-    return;
-  }
-  // A list that is redrawn under someone's fingers loses what they type: only this card changes.
-  const focused = there.contains(document.activeElement) && document.activeElement.type === "text";
-  const made = card(feature);
-  there.replaceWith(made);
-  if (focused) made.querySelector("input[type=text]")?.focus();
-}
-
-function draw() {
-  const newest = [...page.alerts.values()].sort((a, b) => (a.properties.created_at < b.properties.created_at ? 1 : -1));
-  for (const old of newest.slice(MOST_SHOWN)) page.alerts.delete(old.id);
-  byId("alerts").replaceChildren(...newest.slice(0, MOST_SHOWN).map(card));
-  byId("empty").hidden = !page.me || newest.length > 0;
-}
-
-async function loadAll() {
-  const list = await ask("GET", `/v1/alerts?limit=${MOST_SHOWN}`);
-  page.alerts = new Map(list.features.map((feature) => [feature.id, feature]));
-  draw();
-}
-
+const cards = new Map();
 const waiting = new Set();
+let filter = "todo", stream, retry, saying;
+
+function say(text, good = true) {
+  Object.assign(byId("said"), { textContent: text, className: good ? "" : "bad" });
+  clearTimeout(saying);
+  if (good) saying = setTimeout(say, SAID_MS, "");
+}
+
+function complain(error) {
+  if (error.status === 401 && session.me) signedOut(error.message);
+  else say(error.message, false);
+}
+
+function trying(work) {
+  say("");
+  return work().catch(complain);
+}
+
+// One thing at a time for one alert: a second press while the first is under way is not a second decision.
+function act(id, work) {
+  const card = cards.get(id);
+  if (card.item.ariaBusy === "true") return;
+  card.item.ariaBusy = "true";
+  trying(() => work(card.feature).then(([feature, done]) => {
+    place(feature);
+    say(done);
+  }, async (error) => {
+    if (error.status === 409) await reload(id);
+    throw error;
+  }).finally(() => { card.item.ariaBusy = "false"; }));
+}
+
+const reload = (id) => ask("GET", `/v1/alerts/${encodeURIComponent(id)}`).then(place, (error) => {
+  if (error.status !== 404) throw error;
+  remove(id);
+});
+
+function remove(id) {
+  cards.get(id)?.item.remove();
+  cards.delete(id);
+  count();
+}
+
+function place(feature) {
+  const known = cards.get(feature.id);
+  if (!session.me || known?.feature.properties.version > feature.properties.version) return;
+  if (known) known.show(feature);
+  else {
+    const card = new Card(feature, { act, say, reload: lookSoon });
+    cards.set(feature.id, card);
+    const older = [...byId("alerts").children].find((item) => item.dataset.at < card.item.dataset.at);
+    byId("alerts").insertBefore(card.item, older ?? null);
+  }
+  count();
+}
+
+function count() {
+  for (const card of cards.values()) card.item.hidden = filter === "todo" && !toDo(card.feature);
+  const due = [...cards.values()].filter((card) => toDo(card.feature)).length;
+  byId("todo").textContent = `${words().todo} ${due}`;
+  byId("all").textContent = `${words().all} ${cards.size}`;
+  for (const name of ["todo", "all"]) byId(name).ariaPressed = String(filter === name);
+  byId("empty").hidden = (filter === "todo" ? due : cards.size) > 0;
+  document.title = `${due ? `(${due}) ` : ""}${words().title}`;
+}
+
+// All that is open, and the latest of the rest: an old case that waits is not pushed off the list by new ones.
+async function loadAll() {
+  const open = Object.keys(words().state).filter((state) => !ENDED.has(state)).map((state) => `state=${state}`).join("&");
+  const [due, recent] = await Promise.all([
+    ask("GET", `/v1/alerts?limit=${MOST_OPEN}&${open}`), ask("GET", `/v1/alerts?limit=${MOST_RECENT}`)]);
+  const features = new Map([...due.features, ...recent.features].map((feature) => [feature.id, feature]));
+  for (const id of cards.keys()) if (!features.has(id)) remove(id);
+  features.forEach(place);
+  count();
+}
 
 // A burst of events about one alert is one look at it.
 function lookSoon(id) {
@@ -231,85 +91,100 @@ function lookSoon(id) {
   waiting.add(id);
   setTimeout(() => {
     waiting.delete(id);
-    if (page.me) trying(() => reload(id));
-  }, 150);
+    if (session.me) reload(id).catch(complain);
+  }, BURST_MS);
+}
+
+function link(state) {
+  Object.assign(byId("link"), { textContent: words()[state] ?? "", className: state });
 }
 
 function listen() {
-  page.stream?.close();
-  const stream = new EventSource("/v1/events");
-  page.stream = stream;
-  const fresh = () => {
-    byId("link").textContent = words().live;
-    trying(loadAll);
-  };
-  stream.addEventListener("ready", fresh);
-  stream.addEventListener("reset", fresh);
-  stream.addEventListener("alert", (event) => lookSoon(JSON.parse(event.data).alert_id));
-  stream.addEventListener("error", () => {
-    byId("link").textContent = words().waiting;
+  stream?.close();
+  const mine = stream = new EventSource("/v1/events");
+  for (const name of ["ready", "reset"]) mine.addEventListener(name, () => {
+    link("live");
+    loadAll().catch(complain);
+  });
+  mine.addEventListener("alert", (event) => lookSoon(JSON.parse(event.data).alert_id));
+  mine.addEventListener("error", () => {
+    if (stream !== mine) return;
+    link("waiting");
     // A browser gives up for good on any answer but 200, as when the sign-in has ended or a proxy says 502.
-    if (stream.readyState === EventSource.CLOSED && page.stream === stream) setTimeout(start, 3000);
+    if (mine.readyState === EventSource.CLOSED) retry = setTimeout(start, RETRY_MS);
   });
 }
 
-function signedIn(session) {
-  page.csrf = session.csrf_token;
-  page.me = session.person;
-  byId("sign-in").hidden = true;
-  byId("sign-in").reset();
-  byId("sign-out").hidden = false;
-  byId("who").textContent = session.person.name + (session.must_change_password ? ` (${words().change_password})` : "");
-  listen();
+function signedIn(answer) {
+  if (session.me?.id !== answer.person.id) signedOut();
+  Object.assign(session, { csrf: answer.csrf_token, me: answer.person });
+  localStorage.setItem("signed_in", "yes");
+  document.body.className = "inside";
+  byId("change").hidden = !answer.must_change_password;
+  byId("who").textContent = byId("who").title = answer.person.name;
+  if (stream?.readyState !== EventSource.OPEN) listen();
 }
 
-function signedOut() {
-  page.stream?.close();
-  page.stream = null;
-  page.me = null;
-  page.csrf = "";
-  page.alerts.clear();
-  page.drafts.clear();
-  byId("link").textContent = "";
-  byId("who").textContent = "";
-  byId("sign-in").hidden = false;
-  byId("sign-out").hidden = true;
-  draw();
+function signedOut(why = "") {
+  stream?.close();
+  Object.assign(session, { csrf: "", me: null });
+  stream = null;
+  cards.clear();
+  byId("alerts").replaceChildren();
+  localStorage.removeItem("signed_in");
+  document.body.className = "outside";
+  for (const form of document.forms) form.reset();
+  byId("change").open = false;
+  say(why, false);
+  link("");
+  count();
+  byId("sign-in").username.focus();
 }
 
-async function start() {
-  try {
-    signedIn(await ask("GET", "/v1/me"));
-  } catch (error) {
-    if (error.status === 401) signedOut();
-    else setTimeout(start, 3000);
-  }
+// Who am I, as the server sees it: at the first look, after a lost stream, and when the page comes back into view.
+function start() {
+  clearTimeout(retry);
+  ask("GET", "/v1/me").then(signedIn, (error) => {
+    if (error.status === 401) return signedOut(error.message);
+    link("waiting");
+    retry = setTimeout(start, RETRY_MS);
+  });
 }
 
 function speak() {
-  document.documentElement.lang = page.language === "zh" ? "zh-CN" : "en";
+  document.documentElement.lang = speech.language === "zh" ? "zh-CN" : "en";
   for (const spoken of document.querySelectorAll("[data-word]")) spoken.textContent = words()[spoken.dataset.word];
-  byId("title").textContent = words().title;
-  byId("language").textContent = words().other;
-  byId("language").lang = page.language === "zh" ? "en" : "zh-CN";
-  byId("sign-out").textContent = words().sign_out;
-  if (page.stream?.readyState === EventSource.OPEN) byId("link").textContent = words().live;
-  draw();
+  byId("language").lang = speech.language === "zh" ? "en" : "zh-CN";
+  link(byId("link").className);
+  for (const card of cards.values()) card.show(card.feature);
+  say("");
+  count();
 }
 
-byId("language").addEventListener("click", () => {
-  page.language = page.language === "zh" ? "en" : "zh";
-  speak();
-});
-byId("sign-in").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const given = new FormData(event.target);
-  const json = { username: given.get("username"), password: given.get("password") };
-  trying(async () => signedIn(await ask("POST", "/v1/sessions", { json })));
-});
-byId("sign-out").addEventListener("click", () => trying(async () => {
-  await ask("DELETE", "/v1/sessions/current");
-  signedOut();
+function submit(id, work) {
+  byId(id).onsubmit = (event) => {
+    event.preventDefault();
+    const button = event.target.querySelector("button");
+    button.disabled = true;
+    trying(() => work(Object.fromEntries(new FormData(event.target)))).finally(() => { button.disabled = false; });
+  };
+}
+
+submit("sign-in", (json) => ask("POST", "/v1/sessions", { json }).then(signedIn));
+submit("new-password", (json) => ask("POST", "/v1/me/password", { json }).then(() => {
+  byId("new-password").reset();
+  byId("change").hidden = true;
+  say(words().changed);
 }));
+byId("sign-out").onclick = () => trying(() => ask("DELETE", "/v1/sessions/current").then(() => signedOut()));
+byId("language").onclick = () => {
+  speech.language = speech.language === "zh" ? "en" : "zh";
+  localStorage.setItem("language", speech.language);
+  speak();
+};
+for (const name of ["todo", "all"]) byId(name).onclick = () => { filter = name; count(); };
+document.onvisibilitychange = () => { if (!document.hidden && session.me) start(); };
 speak();
-start();
+// Where nobody has signed in, there is no need to ask the server who it is.
+if (localStorage.getItem("signed_in")) start();
+else signedOut();
