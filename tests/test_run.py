@@ -30,7 +30,7 @@ case "$*" in
   "-m pip "*)
     echo "pip $(basename "${@: -1}")" >>"$NOTES"
     [[ ! -e $PIP_BREAKS ]] || { echo "the connection was reset"; exit 2; }
-    for tool in ruff mypy lint-imports; do
+    for tool in ruff mypy lint-imports deptry; do
       printf '#!/bin/bash\\necho "%s $*" >>"$NOTES"\\n[[ %s != "$BREAKS" ]]' $tool $tool >"${0%/*}/$tool"
       chmod +x "${0%/*}/$tool"
     done
@@ -138,6 +138,7 @@ def test_test_adds_to_what_demo_installed_and_serves_demo_after(checkout: Checko
         "ruff format --check .",
         "mypy ",
         "lint-imports ",
+        "deptry --no-ansi .",
         "pytest",
     ]
     assert "3 passed" in done.stdout
@@ -153,7 +154,7 @@ def test_a_broken_addition_is_begun_again(checkout: Checkout) -> None:
     assert not checkout.stamp.exists()
 
 
-@pytest.mark.parametrize("broken", ["ruff", "mypy", "lint-imports"])
+@pytest.mark.parametrize("broken", ["ruff", "mypy", "lint-imports", "deptry"])
 def test_the_first_check_that_fails_fails_the_test_command(checkout: Checkout, broken: str) -> None:
     done = checkout.run("test", BREAKS=broken)
     assert done.returncode == 1
