@@ -120,7 +120,7 @@ def check(zone: Zone) -> None:
     _level(zone, MIN_AREA_M2)
 
 
-def step(state: State, seen: Observation, gap_s: float = GAP_S) -> Step[State]:
+def step(state: State, seen: Observation) -> Step[State]:
     """One look further. Raises InvalidInput for levels that cannot work or a time that is no number."""
     if not math.isfinite(seen.at_s):
         raise InvalidInput(f"zone {seen.zone.id}: the frame's time is no number")
@@ -129,7 +129,7 @@ def step(state: State, seen: Observation, gap_s: float = GAP_S) -> Step[State]:
         return Step(state, (), (f"{seen.zone.name}: the picture is {late_s:.1f} s older than the last; not counted",))
     area_m2, notes = _area(seen)
     level = _level(seen.zone, area_m2)
-    if state.at_s is not None and seen.at_s - state.at_s > gap_s:
+    if state.at_s is not None and seen.at_s - state.at_s > GAP_S:
         notes += (f"{seen.zone.name}: nothing was seen for {seen.at_s - state.at_s:.0f} s; dwell starts again",)
         state = replace(state, samples=(), held_since_s=None, below_since_s=None)
     feet, scores = _people(seen)

@@ -47,8 +47,8 @@ class StreamEvent:
 class Client:
     """One signed-in person. Requests are sent again for ``patience_s`` while the API is away or asks to wait.
 
-    That is safe because nothing is done twice that was asked once: commands and uploads carry an idempotency key, the
-    rest reads.
+    That is safe because nothing is done twice that was asked once: a command carries an idempotency key, a photo is
+    named by its hash, the rest reads.
     """
 
     def __init__(
@@ -83,9 +83,8 @@ class Client:
         return self.send("GET", path).content
 
     def upload(self, path: str, name: str, jpeg: bytes) -> Json:
-        """A photo as evidence. Sent again with the same key, so that it is added once."""
-        headers = {"Idempotency-Key": secrets.token_urlsafe(18)}
-        return dict(self.send("POST", path, files={"photo": (name, jpeg, "image/jpeg")}, headers=headers).json())
+        """A photo as evidence. The same one sent again is added once."""
+        return dict(self.send("POST", path, files={"photo": (name, jpeg, "image/jpeg")}).json())
 
     def command(self, alert_id: str, type_: str, arguments: Callable[[Json], Json], reason: str | None = None) -> Json:
         """Looks at the alert, then commands it. Looks again when it moved on between the two (409 stale version).
