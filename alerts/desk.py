@@ -29,6 +29,7 @@ from models.ulid import new_ulid
 
 MOST_EVIDENCE = 100
 """Pictures that one alert may hold."""
+MOST_EXPIRED = 500
 
 _READ = Permission.ALERT_READ
 
@@ -203,13 +204,13 @@ class Desk:
                 raise Conflict(f"an alert holds at most {MOST_EVIDENCE} pictures")
             return ledger.append(connection, alert, evidence_added(alert, actor, role, evidence, now_s))
 
-    def expire_claims(self, now_s: float, limit: int = 500) -> int:
-        """Re-offers cases whose claim has run out; how many."""
+    def expire_claims(self, now_s: float) -> int:
+        """Re-offers cases whose claim has run out, MOST_EXPIRED at a time; how many."""
         with reading(self._engine) as connection:  # the write lock is not for looking
             if not ledger.with_claims_over(connection, now_s, 1):
                 return 0
         with writing(self._engine) as connection:
-            over = ledger.with_claims_over(connection, now_s, limit)
+            over = ledger.with_claims_over(connection, now_s, MOST_EXPIRED)
             for alert in over:
                 ledger.append(connection, alert, claim_expired(alert, now_s))
         return len(over)

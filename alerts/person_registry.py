@@ -91,14 +91,14 @@ class PersonRegistry(GridRegistry):
             connection.execute(insert(tables.grants), held)
             return _person(connection, person_id), one_time
 
-    def set_password(self, actor: Actor, person_id: str, password: str | None = None) -> str | None:
-        """An administrator's reset: ends the person's sessions; returns the one-time password where none is given.
+    def reset_password(self, actor: Actor, person_id: str) -> str:
+        """An administrator's reset: ends the person's sessions; returns the one-time password.
 
         The actor must administer people in every grid in which the person holds a grant: who holds more than the
-        actor can give is not the actor's to reset. Raises NotFound, Forbidden, InvalidInput.
+        actor can give is not the actor's to reset. Raises NotFound, Forbidden.
         """
-        one_time = one_time_password() if password is None else None
-        password_hash = hash_password(password or one_time or "")
+        one_time = one_time_password()
+        password_hash = hash_password(one_time)
         with writing(self._engine) as connection:
             person = _person(connection, person_id)
             if not actor.is_system and not any(
@@ -107,9 +107,7 @@ class PersonRegistry(GridRegistry):
                 raise NotFound(NO_SUCH_THING)
             for grant in person.grants:
                 check(actor, Permission.PEOPLE_WRITE, grant.grid_path, sight=Permission.GRID_READ)
-            if password is not None:
-                check_password(password, person.username)
-            store_password(connection, person_id, password_hash, self._clock(), must_change=one_time is not None)
+            store_password(connection, person_id, password_hash, self._clock(), must_change=True)
         return one_time
 
     def put_on_duty(

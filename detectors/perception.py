@@ -79,10 +79,10 @@ class Perception:
         self._std = np.array(entry.input.std, np.float32)
 
     @classmethod
-    def load(cls, entry: ZooEntry, threads: int = 1) -> "Perception":
-        """Raises ModelRefused with a sentence that says what is wrong with the model."""
+    def load(cls, entry: ZooEntry) -> "Perception":
+        """One thread: cameras are spread over processes. Raises ModelRefused, with what is wrong with the model."""
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -17,6 +17,10 @@ MAX_PIXELS = 40_000_000
 MAX_SIDE_PX = 8192
 LUMA_SHAPE = (90, 160)
 BLOCK_PX = 10
+CHANGED = 8.0
+"""Mean absolute difference, 0..255, of the most changed block from which on a picture deserves a look."""
+FORCED_S = 60.0
+"""Also a still scene is looked at this often."""
 
 Luma = NDArray[np.uint8]
 """A small grey picture: shape (90, 160), uint8, 0..255."""
@@ -94,21 +98,18 @@ class Looked:
     at_s: float
 
 
-def reason_to_look(
-    last: Looked | None, now: Luma, at_s: float, *, level: float = 8.0, forced_s: float = 60.0
-) -> str | None:
+def reason_to_look(last: Looked | None, now: Luma, at_s: float) -> str | None:
     """Why this picture deserves a look by the detector, or None.
 
-    Compared with the last one *looked at*, not the last one seen, so that slow change adds up. ``level``: mean
-    absolute difference, 0..255, of the most changed 10×10 block.
+    Compared with the last one *looked at*, not the last one seen, so that slow change adds up.
     """
     if last is None:
         return "first picture"
     difference = np.abs(now.astype(np.int16) - last.luma)
     blocks = difference.reshape(LUMA_SHAPE[0] // BLOCK_PX, BLOCK_PX, LUMA_SHAPE[1] // BLOCK_PX, BLOCK_PX)
     most = float(blocks.mean(axis=(1, 3)).max())
-    if most > level:
-        return f"changed by {most:.1f} of 255 where it changed most (level {level:g})"
-    if at_s - last.at_s >= forced_s:
+    if most > CHANGED:
+        return f"changed by {most:.1f} of 255 where it changed most (level {CHANGED:g})"
+    if at_s - last.at_s >= FORCED_S:
         return f"{at_s - last.at_s:.0f} s since the last look"
     return None

@@ -86,7 +86,7 @@ class Client:
         """A photo as evidence. The same one sent again is added once."""
         return dict(self.send("POST", path, files={"photo": (name, jpeg, "image/jpeg")}).json())
 
-    def command(self, alert_id: str, type_: str, arguments: Callable[[Json], Json], reason: str | None = None) -> Json:
+    def command(self, alert_id: str, type_: str, arguments: Callable[[Json], Json]) -> Json:
         """Looks at the alert, then commands it. Looks again when it moved on between the two (409 stale version).
 
         ``arguments`` are made from the alert as it was seen. Returns the alert as it is after.
@@ -94,7 +94,7 @@ class Client:
         path = f"/v1/alerts/{alert_id}"
         while True:
             seen = self.get(path)["properties"]
-            body = {"type": type_, "expected_version": seen["version"], "arguments": arguments(seen), "reason": reason}
+            body = {"type": type_, "expected_version": seen["version"], "arguments": arguments(seen)}
             key = secrets.token_urlsafe(18)
             try:
                 answer = self.send("POST", f"{path}/commands", json=body, headers={"Idempotency-Key": key})

@@ -114,7 +114,7 @@ def _person(registry: Registry, who: DemoPerson, grids: Sequence[Grid], leaves: 
     if there is None:
         there, password = registry.add_person(SYSTEM, who.username, who.name, None, [(who.role, c) for c in codes])
     else:
-        password = registry.set_password(SYSTEM, there.id)
+        password = registry.reset_password(SYSTEM, there.id)
     if who.rank is not None:
         on_duty = {
             duty.grid_code

@@ -141,11 +141,12 @@ class _Kept:
                 shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
             os.truncate(self.log, 0)
 
-    def tail(self, lines: int = 5) -> str:
+    def tail(self) -> str:
+        """The last five lines of its log."""
         with self.log.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - 4096))
             text = log.read().decode(errors="replace")
-        return "\n".join(text.strip().splitlines()[-lines:])
+        return "\n".join(text.strip().splitlines()[-5:])
 
 
 def _said(status: int) -> str:

@@ -193,7 +193,7 @@ def test_a_session_ends(scene: Scene, end: str) -> None:
     elif end == "expiry":
         now_s = NOW + 3600
     elif end == "reset":
-        scene.registry.set_password(SYSTEM, session.person.id)
+        scene.registry.reset_password(SYSTEM, session.person.id)
     else:
         with writing(scene.engine) as connection:
             connection.execute(update(people).values(active=False))
