@@ -88,12 +88,14 @@ def test_the_same_words_whether_the_user_or_the_password_is_wrong(scene: Scene) 
 
 
 def test_the_same_time_whether_the_user_is_known(scene: Scene) -> None:
+    """Seconds of CPU: the hash is the work, and neither the disk nor a busy machine blurs it."""
+
     def least_s(username: str) -> float:
         times = []
         for number in range(4):
-            begun = time.perf_counter()
+            begun_s = time.thread_time()
             fail(scene, 1, username=username, address=f"10.0.{len(username)}.{number}")
-            times.append(time.perf_counter() - begun)
+            times.append(time.thread_time() - begun_s)
         return min(times)
 
     known_s, unknown_s = least_s("zhangwei"), least_s("nobody")
