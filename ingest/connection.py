@@ -25,6 +25,8 @@ from models.errors import (
 LOW_WATER_BYTES = 32 * 1024
 """While playing, the kernel wakes us only for this much; the receiver's sweep takes what is less."""
 READ_BYTES = 256 * 1024
+MAX_UNSENT_BYTES = 64 * 1024
+"""What a camera has not taken of our answers; one that asks on and on and takes none is left."""
 READS_A_TURN = 4
 """A camera that sends faster than that is taken up again on the next turn, after the others."""
 
@@ -131,7 +133,7 @@ class Connection:
 
     def close(self) -> None:
         """Says goodbye if the socket takes it at once, and closes."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, CameraError):
             self._dialogue.teardown()
             self._send()
         self.socket.close()
@@ -211,6 +213,8 @@ class Connection:
         if self._outgoing:
             with contextlib.suppress(BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
                 self._outgoing = self._outgoing[self.socket.send(self._outgoing) :]
+        if len(self._outgoing) > MAX_UNSENT_BYTES:
+            raise self._fault(CameraCorrupt, "it asks on and on and takes no answer: restart it, check the port")
 
     def _connect_fault(self, error: int) -> CameraError:
         if error == errno.ECONNREFUSED:

@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from models.camera import Credentials
 from models.errors import CameraUrlInvalid
 
+LONGEST_CHALLENGE = 4096
+"""Characters of a WWW-Authenticate line that are read: a challenge has a few hundred."""
+
 _SCHEME = re.compile(r"(?:^|,)\s*(Basic|Digest)\s+", re.IGNORECASE)
-_PARAMETER = re.compile(r'([A-Za-z]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_PARAMETER = re.compile(r'(?<![A-Za-z])([A-Za-z]++)\s*+=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _HASHES = {"md5": hashlib.md5, "sha-256": hashlib.sha256}
 
 
@@ -42,7 +45,7 @@ def strongest(headers: Sequence[str]) -> Challenge | None:
     """The best challenge of all WWW-Authenticate lines (SHA-256, then MD5, then Basic); None if none is understood."""
     offers: list[Challenge] = []
     for header in headers:
-        parts = _SCHEME.split(header)
+        parts = _SCHEME.split(header[:LONGEST_CHALLENGE])
         for scheme, rest in zip(parts[1::2], parts[2::2], strict=True):
             given = parameters(rest)
             algorithm = given.get("algorithm", "md5").lower() if scheme.lower() == "digest" else ""

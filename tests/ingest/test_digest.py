@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from ingest import digest
@@ -60,3 +62,10 @@ def test_a_line_break_in_a_password_never_reaches_the_wire() -> None:
         with pytest.raises(CameraUrlInvalid) as error:
             digest.answer(digest.Challenge("md5"), who, "OPTIONS", "rtsp://h/", "c", 1)
         assert "X: y" not in str(error.value)
+
+
+def test_a_challenge_made_to_cost_time_costs_none() -> None:
+    """64 KiB of letters held up all cameras of a process for minutes: each letter was tried as a name's beginning."""
+    began_s = time.process_time()
+    assert digest.strongest(["Digest " + "a" * 64_000] * 8) is not None
+    assert time.process_time() - began_s < 0.5

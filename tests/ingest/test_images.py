@@ -52,6 +52,8 @@ def test_bombs_and_giants_are_refused_by_their_header() -> None:
         b"GIF89a",
         b"<svg/>",
         b"\xff\xd8\xff",
+        b"\xff\xd8" + b"\xff" * 20_000 + drawn(".jpg")[2:],
+        b"\xff\xd8" + b"\xff\xfe\x00\x02" * 20_000 + drawn(".jpg")[2:],
         drawn(".png")[:18],
         b"RIFF\x00\x00\x00\x00WEBPVP9 " + bytes(20),
     ],

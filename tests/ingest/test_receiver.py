@@ -252,6 +252,28 @@ def test_other_services_are_told_apart(receiver: Receiver, answer: bytes, kind: 
         assert isinstance(failure(receiver, SourceUrl("rtsp", "127.0.0.1", port, "/", ACCOUNT)), kind)
 
 
+def test_a_camera_that_asks_on_and_on_and_takes_no_answer_is_left(receiver: Receiver) -> None:
+    done = threading.Event()
+
+    def serve() -> None:
+        connection, _ = listening.accept()
+        connection.settimeout(5)
+        with connection, contextlib.suppress(OSError):
+            while not done.is_set():
+                connection.sendall(b"OPTIONS * RTSP/1.0\r\nCSeq: 7\r\n\r\n" * 2000)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            error = failure(receiver, SourceUrl("rtsp", "127.0.0.1", listening.getsockname()[1], "/", ACCOUNT))
+        finally:
+            done.set()
+            thread.join(10)
+    assert isinstance(error, CameraCorrupt)
+    assert "takes no answer" in str(error)
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tls") / "camera.pem"
