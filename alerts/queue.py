@@ -223,10 +223,7 @@ def _read(raw: str) -> Incident:
         raise InvalidInput("not an incident: not JSON") from None
     if not isinstance(data, dict):
         raise InvalidInput("not an incident: not a JSON object")
-    try:
-        return incident_from_json(data)
-    except OverflowError:
-        raise InvalidInput("not an incident: a number is out of bounds") from None
+    return incident_from_json(data)
 
 
 class EventStream:

@@ -17,6 +17,10 @@ MAX_HEADER_BYTES = 1024 * 1024
 MAX_BLOBS = 8
 MAX_BLOB_BYTES = 16 * 1024 * 1024
 """All blobs of a message together: the largest photo (10 MiB) and room to spare."""
+MAX_DEPTH = 24
+"""Of JSON: what is deeper could be read here and yet break whoever writes it again."""
+LONGEST_NUMBER = 300
+"""Digits of a whole number that still is a finite one of 64 bits (1.8e308)."""
 
 _LENGTH = struct.Struct(">I")
 
@@ -89,14 +93,25 @@ class Reader:
 
 
 def read_json(data: bytes) -> dict[str, Any]:
-    """A JSON object with finite numbers only. Raises InvalidInput."""
+    """A JSON object with finite numbers only, at most MAX_DEPTH deep. Raises InvalidInput."""
     try:
-        value = json.loads(data, parse_constant=_refuse, parse_float=_finite)
+        value = json.loads(data.decode(), parse_constant=_refuse, parse_float=_finite, parse_int=_whole)
+        if b"\\u" in data:
+            json.dumps(value, ensure_ascii=False).encode()  # half a character can be read, and never stored
     except (ValueError, RecursionError):
-        raise InvalidInput("that is not JSON with finite numbers") from None
+        raise InvalidInput("that is not JSON of whole characters and finite numbers") from None
     if not isinstance(value, dict):
         raise InvalidInput("that is not a JSON object")
+    _check_depth(value, MAX_DEPTH)
     return value
+
+
+def _check_depth(value: Any, left: int) -> None:
+    if left == 0:
+        raise InvalidInput(f"that is JSON of more than {MAX_DEPTH} levels")
+    for inner in value.values() if isinstance(value, dict) else value:
+        if isinstance(inner, dict | list):
+            _check_depth(inner, left - 1)
 
 
 def _check_blobs(sizes: Sequence[Any]) -> None:
@@ -108,6 +123,12 @@ def _check_blobs(sizes: Sequence[Any]) -> None:
 
 def _refuse(name: str) -> float:
     raise ValueError(f"{name} is no number")
+
+
+def _whole(text: str) -> int:
+    if len(text) > LONGEST_NUMBER:
+        raise ValueError("a number that no float holds")
+    return int(text)
 
 
 def _finite(text: str) -> float:

@@ -186,5 +186,5 @@ def incident_from_json(data: Mapping[str, Any]) -> Incident:
             model=data["model"],
             evidence=tuple(Evidence(**item) for item in data["evidence"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InvalidInput(f"not an incident: {type(error).__name__}: {error}") from None

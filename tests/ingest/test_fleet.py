@@ -120,6 +120,8 @@ def test_a_message_that_could_not_be_stored_can_be_given_again() -> None:
         ("observed", {"rules": {"a": "x" * 300_000}, "sightings": []}, ()),
         ("observed", {"rules": {}, "sightings": [ONSET[0] | {"zone_id": "elsewhere"}]}, ()),
         ("observed", {"rules": {}, "sightings": ONSET}, (b"<html>",)),
+        ("observed", {"rules": {}, "sightings": [ONSET[0] | {"confidence": 10**400}]}, ()),
+        ("observed", {"rules": {}, "sightings": [ONSET[0] | {"place": [10**400, 1]}]}, ()),
         ("alive", {"cameras": []}, ()),
         ("alive", {"cameras": {"cam1": {"keyframes": "many"}}}, ()),
         ("alive", {"cameras": {"cam1": 3}}, ()),

@@ -72,11 +72,28 @@ def test_what_is_no_message_or_too_large_is_refused_before_it_is_kept(wire: byte
 
 
 @pytest.mark.parametrize(
-    "text", [b'{"a": NaN}', b'{"a": Infinity}', b'{"a": 1e999}', b"{", b"3", b'{"a": ' + b"9" * 5000 + b"}"]
+    "text",
+    [
+        b'{"a": NaN}',
+        b'{"a": Infinity}',
+        b'{"a": 1e999}',
+        b"{",
+        b"3",
+        b'{"a": ' + b"9" * 5000 + b"}",
+        b'{"a": ' + b"9" * 400 + b"}",
+        b'{"a": "\\ud800"}',
+        b'{"a": "\xed\xa0\x80"}',
+        b'{"a": ' + b"[" * 24 + b"]" * 24 + b"}",
+    ],
 )
-def test_json_holds_finite_numbers_only(text: bytes) -> None:
+def test_json_is_what_can_be_stored_and_written_again(text: bytes) -> None:
     with pytest.raises(InvalidInput):
         read_json(text)
+
+
+def test_whole_characters_and_shallow_json_are_read_as_they_are() -> None:
+    text = b'{"a": "\\ud83d\\ude00", "b": ' + b"[" * 23 + b"]" * 23 + b', "c": 1' + b"0" * 299 + b"}"
+    assert read_json(text)["a"] == "😀"
 
 
 @pytest.mark.parametrize(
