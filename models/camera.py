@@ -14,7 +14,7 @@ from models.geo import ControlPoint, GeoPoint
 DEFAULT_PORT = {"rtsp": 554, "rtsps": 322}
 """RFC 2326 and RFC 7826."""
 
-_PASSWORD_IN_TARGET = re.compile(r"(?i)(?:^|[^a-z])(?:pass|passwd|password|psw|pwd)=")
+_PASSWORD_IN_TARGET = re.compile(r"(?i)(?:^|[^a-z])(?:pass|passwd|password|psw|pwd|authbasic)=")
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,12 @@ class SourceUrl:
             raise CameraUrlInvalid("the camera address names no host, or one with characters that no host has")
         if port == 0:
             raise CameraUrlInvalid("port 0 is no port")
+        if "@" in parts.path + parts.query + parts.fragment:
+            # "rtsp://admin:12/34@host/" reads as host "admin", port 12: the password would be stored and shown.
+            raise CameraUrlInvalid(
+                "the camera address holds an '@' behind its host: in a user name or password write '/', '?', '#' and "
+                "'@' as %2F, %3F, %23 and %40; in a path write '@' as %40"
+            )
         credentials = None
         if parts.username is not None:
             credentials = Credentials(unquote(parts.username), unquote(parts.password or ""))
@@ -86,9 +92,33 @@ class SourceUrl:
         return self.shown
 
 
+_METADATA = frozenset(
+    map(
+        ipaddress.ip_address,
+        # Alibaba Cloud; Azure; Oracle Cloud; AWS (instances, EKS pods); Google Cloud. Others are link-local.
+        ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254"),
+    )
+)
+"""Where clouds answer their machines with credentials."""
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""RFC 6052: the last 32 bits are an IPv4 address."""
+
+
+def _reached(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The address that is reached in the end: what an IPv6 address stands for, if it stands for an IPv4 one."""
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip in _NAT64:
+            return ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
+        return ip.ipv4_mapped or ip.sixtofour or ip
+    return ip
+
+
 @dataclass(frozen=True)
 class AllowedNetworks:
-    """Networks that cameras may be on. Loopback and link-local count only where listed themselves."""
+    """Networks that cameras may be on.
+
+    Loopback and link-local count only where listed themselves, the metadata address of a cloud only by itself.
+    """
 
     networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 
@@ -105,9 +135,9 @@ class AllowedNetworks:
         return ",".join(map(str, self.networks))
 
     def allows(self, address: str) -> bool:
-        ip = ipaddress.ip_address(address)
-        if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
-            ip = ip.ipv4_mapped
+        ip = _reached(ipaddress.ip_address(address))
+        if ip in _METADATA:
+            return any(ip in network and network.num_addresses == 1 for network in self.networks)
         if ip.is_multicast or ip.is_unspecified:
             return False
         guarded = ip.is_loopback or ip.is_link_local

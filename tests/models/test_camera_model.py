@@ -76,6 +76,11 @@ def test_no_form_of_an_address_shows_its_credentials() -> None:
         f"rtsp://10.0.0.1/user=admin&password={SECRET}&channel=1",
         f"rtsp://10.0.0.1/live?user=a&PWD={SECRET}",
         f"rtsp://10.0.0.1/live?p%61ss={SECRET}",
+        f"rtsp://10.0.0.1/cam/realmonitor?channel=1&authbasic={SECRET}",
+        f"rtsp://admin:12/{SECRET}@10.0.0.1/ch1",
+        f"rtsp://admin:12?{SECRET}@10.0.0.1/ch1",
+        f"rtsp://admin:12#{SECRET}@10.0.0.1/ch1",
+        f"rtsp://admin:p@{SECRET}/w@10.0.0.1/ch1",
     ],
     ids=lambda text: text[:40].encode("ascii", "backslashreplace").decode(),
 )
@@ -117,6 +122,10 @@ EVERYTHING = AllowedNetworks.parse("0.0.0.0/0,::/0")
         ("fe80::1", False),
         ("0.0.0.0", False),  # noqa: S104
         ("224.0.0.1", False),
+        ("fd00:ec2::254", False),
+        ("64:ff9b::10.1.2.3", True),
+        ("64:ff9b::11.0.0.1", False),
+        ("2002:a01:203::1", True),
     ],
 )
 def test_which_addresses_cameras_may_have(address: str, allowed: bool) -> None:
@@ -125,7 +134,23 @@ def test_which_addresses_cameras_may_have(address: str, allowed: bool) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1", "169.254.169.254", "fe80::1", "0.0.0.0", "::", "ff02::1"],  # noqa: S104
+    [
+        "127.0.0.1",
+        "127.8.8.8",
+        "::1",
+        "::ffff:127.0.0.1",
+        "169.254.169.254",
+        "fe80::1",
+        "0.0.0.0",  # noqa: S104
+        "::",
+        "ff02::1",
+        "64:ff9b::127.0.0.1",
+        "64:ff9b::a9fe:a9fe",
+        "2002:7f00:1::",
+        "100.100.100.200",
+        "168.63.129.16",
+        "fd20:ce::254",
+    ],
 )
 def test_a_wide_network_does_not_open_the_guarded_ones(address: str) -> None:
     assert EVERYTHING.allows("8.8.8.8")
@@ -140,6 +165,12 @@ def test_loopback_counts_where_it_is_named() -> None:
     assert not named.allows("127.0.0.2")
     assert not named.allows("::1")
     assert not named.allows("10.0.0.1")
+
+
+def test_a_clouds_metadata_counts_only_where_it_is_named_alone() -> None:
+    assert not AllowedNetworks.parse("100.64.0.0/10").allows("100.100.100.200")
+    assert AllowedNetworks.parse("100.64.0.0/10").allows("100.100.100.201")
+    assert AllowedNetworks.parse("100.100.100.200/32").allows("100.100.100.200")
 
 
 @given(st.ip_addresses())
