@@ -1,14 +1,17 @@
 """Logging: one JSON line per event on stderr, and one line per period for what fails again and again."""
 
+import io
+import json
 import logging
 import re
 import sys
 from collections.abc import Callable, MutableMapping
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 
-_USER_INFO = re.compile(r"(?<=://)[^\s/]*@")
+_USER_INFO = re.compile(r"(?<=://)(?:[^\s/]*|[^\s/]*:\S*)@")
+"""Where there is a ":" before the first "/", up to the last "@": a password may hold "/", "@" and all the rest."""
 
 
 def hide_user_info(text: str) -> str:
@@ -28,12 +31,35 @@ def _hide(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutabl
     return event
 
 
+class _Lossy(io.TextIOBase):
+    """Writes lines to ``stream``. What it does not take, as on a full disk, is lost, and how much of it is told later.
+
+    A log that cannot be written must not end what it tells of.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lost = 0
+
+    def write(self, text: str, /) -> int:
+        try:
+            if self._lost:  # the last line may have been cut off in its middle
+                told = {"event": "log lines were lost", "level": "warning", "lines": self._lost}
+                self._stream.write(f"\n{json.dumps(told)}\n")
+            self._stream.write(text)
+            self._stream.flush()
+            self._lost = 0
+        except OSError:
+            self._lost += 1
+        return len(text)
+
+
 def configure(level: str, stream: TextIO | None = None) -> None:
     """For a process's entry point, once. ``level``: debug, info, warning or error. ``stream``: stderr if None.
 
     What libraries log through ``logging`` comes out as the same JSON lines.
     """
-    stream = stream or sys.stderr
+    lossy = _Lossy(stream or sys.stderr)
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -46,10 +72,10 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     structlog.configure(
         processors=[*shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, lossy)),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(lossy)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],

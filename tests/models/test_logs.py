@@ -1,5 +1,6 @@
 """Logging: one JSON line per event, no secrets, and repeats told once per period."""
 
+import errno
 import io
 import json
 import logging
@@ -86,6 +87,35 @@ def test_locals_of_a_traceback_are_not_told(stream: io.StringIO) -> None:
         structlog.get_logger().exception("failed")
     assert "7 characters" in stream.getvalue()
     assert stream.getvalue().count("hunter2") <= 1  # the line of source above, not a value
+
+
+@pytest.mark.parametrize("secret", ["12/34", "a/b@c", "pa#ss/x?y"])
+def test_a_password_with_a_slash_is_hidden_as_well(secret: str) -> None:
+    assert hide_user_info(f"to rtsp://admin:{secret}@10.0.0.1/ch1 failed") == "to rtsp://***@10.0.0.1/ch1 failed"
+
+
+class Disk(io.StringIO):
+    """A log file; ``full`` makes it refuse."""
+
+    full = False
+
+    def write(self, text: str) -> int:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+def test_a_full_disk_costs_lines_and_says_how_many_but_ends_nothing(stream: io.StringIO) -> None:
+    assert stream.getvalue() == ""
+    disk = Disk()
+    configure("info", disk)
+    disk.full = True
+    structlog.get_logger().info("lost")
+    logging.getLogger("lib").warning("lost too")
+    disk.full = False
+    structlog.get_logger().info("kept")
+    said = [json.loads(line) for line in disk.getvalue().splitlines() if line]
+    assert [(line["event"], line.get("lines")) for line in said] == [("log lines were lost", 2), ("kept", None)]
 
 
 @pytest.mark.parametrize("text", ["mail to a@b.cn", "rtsp://10.0.0.1/a@b", "no url: x@y"])
