@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from models.camera import SourceUrl, Zone
 from models.errors import Fault, InvalidInput
@@ -82,11 +83,15 @@ def _zone_faults(zones: Sequence[Zone]) -> list[Fault]:
     return faults
 
 
-def _check_levels(kind: str, levels: Mapping[str, float]) -> None:
+def _check_levels(kind: str, levels: Any) -> None:
     parameters = kind_of(kind).parameters
+    if not isinstance(levels, Mapping):
+        raise InvalidInput(f'the levels of {kind} are its parameters by name, as in {{"enter_persons": 12}}')
     for name, level in levels.items():
         if name not in parameters:
             raise InvalidInput(f"{kind} has no level {name!r}; it has: {', '.join(sorted(parameters)) or 'none'}")
+        if isinstance(level, bool) or not isinstance(level, int | float):
+            raise InvalidInput(f"{kind}.{name} must be a number")
         allowed = parameters[name]
         if not allowed.low <= level <= allowed.high:  # also refuses NaN
             raise InvalidInput(f"{kind}.{name} is {allowed.low:g} to {allowed.high:g} {allowed.unit}, not {level:g}")

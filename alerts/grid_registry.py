@@ -139,7 +139,7 @@ def _check_places(new: Sequence[Grid], there: Mapping[str, Grid]) -> None:
         if above is None or grid.path != f"{above}{grid.code}/":
             faults.append(Fault(grid.code, "its parent is not there, or not above it"))
         elif grid.code in there and there[grid.code].path != grid.path:
-            faults.append(Fault(grid.code, f"it stands under {there[grid.code].parent} already; a grid does not move"))
+            faults.append(Fault(grid.code, "it stands elsewhere in the tree already; a grid does not move"))
         placed[grid.code] = grid
     if faults:
         raise InvalidInput(f"no grid was imported; the first fault: {faults[0]}", faults)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
@@ -36,7 +37,7 @@ class PersonRegistry(GridRegistry):
             return _person(connection, person_id)
 
     def people(self, actor: Actor, *, limit: int = 100, after: str | None = None) -> Page[Person]:
-        """Those who hold a grant where the actor administers people, by user name."""
+        """Those who hold a grant where the actor administers people, by user name; each with those grants only."""
         held = select(tables.grants.c.person_id).join(grids, grids.c.code == tables.grants.c.grid_code)
         query = (
             select(people)
@@ -47,7 +48,7 @@ class PersonRegistry(GridRegistry):
             query = query.where(people.c.username > checked_key(after))
         with reading(self._engine) as connection:
             rows = connection.execute(query.limit(checked_limit(limit) + 1)).all()
-            items = tuple(person_of(connection, row) for row in rows[:limit])
+            items = tuple(_seen_by(actor, person_of(connection, row)) for row in rows[:limit])
         return Page(items, items[-1].username if len(rows) > limit else None)
 
     def add_person(
@@ -168,6 +169,13 @@ def _person(connection: Connection, person_id: str) -> Person:
     if row is None:
         raise NotFound(NO_SUCH_THING)
     return person_of(connection, row)
+
+
+def _seen_by(actor: Actor, person: Person) -> Person:
+    if actor.is_system:
+        return person
+    held = [grant for grant in person.grants if actor.role_for(Permission.PEOPLE_WRITE, grant.grid_path)]
+    return replace(person, grants=tuple(held))
 
 
 def _in_hand(connection: Connection) -> dict[str, int]:

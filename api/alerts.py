@@ -13,7 +13,7 @@ from alerts.idempotency import Remember, remembered
 from alerts.lifecycle import allowed
 from api.auth import needs
 from api.paging import link_next
-from api.schemas import After, AlertFeature, Alerts, CommandAsked, EventShown, Id, Limit, Log
+from api.schemas import After, AlertFeature, Alerts, CommandAsked, EventShown, Id, Limit, Log, Text
 from api.services import House, Services
 from models.alert import Alert, Command, State
 from models.incident import Severity
@@ -57,7 +57,7 @@ def list_alerts(
     request: Request,
     response: Response,
     state: Annotated[list[State] | None, Query(description="any of these")] = None,
-    kind: Annotated[list[str] | None, Query(max_length=50)] = None,
+    kind: Annotated[list[Text] | None, Query(max_length=50)] = None,
     severity: Annotated[Severity | None, Query(description="1 red, 2 orange, 3 yellow, 4 blue")] = None,
     grid: Annotated[str | None, Query(max_length=64, description="this grid and all below it")] = None,
     limit: Limit = 50,

@@ -79,7 +79,7 @@ def test_imports_stay_within_ones_grids_and_are_whole_or_nothing(scene: Scene) -
 def test_a_grid_does_not_move_and_paths_must_be_true(scene: Scene) -> None:
     document: Any = copy.deepcopy(city())
     document["features"][3]["properties"]["parent"] = "B"
-    with pytest.raises(InvalidInput, match="it stands under A already") as caught:
+    with pytest.raises(InvalidInput, match="it stands elsewhere in the tree already") as caught:
         scene.registry.import_grids(parse_grids(document), SYSTEM)
     assert [fault.where for fault in caught.value.faults] == ["A1"]
     for liar in (Grid("X", "s", "x", "A", 1, "/X/"), Grid("X", "s", "x", "nobody", 2, "/nobody/X/")):
@@ -174,12 +174,17 @@ def test_people_are_listed_where_one_administers(scene: Scene) -> None:
     seen = [person.username for person in scene.registry.people(actor(Role.ADMIN, "A")).items]
     assert seen == ["p0", "p1"]
     assert scene.registry.people(actor(Role.OPERATOR, "R")).items == ()
+    both = [(Role.OPERATOR, "A1"), (Role.SUPERVISOR, "R")]
+    scene.registry.add_person(SYSTEM, "zoe", "某人", "a chosen password", both)
+    shown = [person for person in scene.registry.people(actor(Role.ADMIN, "A")).items if person.username == "zoe"]
+    assert [[grant.grid_code for grant in person.grants] for person in shown] == [["A1"]]
     first = scene.registry.people(SYSTEM, limit=3)
     assert [p.username for p in first.items + scene.registry.people(SYSTEM, after=first.next).items] == [
         "p0",
         "p1",
         "p2",
         "p3",
+        "zoe",
     ]
 
 
