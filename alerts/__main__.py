@@ -22,6 +22,7 @@ from models.settings import Settings, read_settings
 
 def main() -> int:
     """0 after SIGTERM or SIGINT; 1 with a sentence on stderr where it cannot run."""
+    os.umask(0o077)  # databases, spool and logs are their owner's alone
     logs.configure("info")  # until the settings say otherwise: they too may have a fault to tell
     try:
         settings = read_settings(os.environ)

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, insert, select, update
@@ -24,7 +24,7 @@ from models.camera import (
     zone_from_json,
     zone_to_json,
 )
-from models.errors import Conflict, InvalidInput, NotFound, StaleVersion
+from models.errors import Conflict, Fault, InvalidInput, NotFound, StaleVersion, WanggeError
 from models.geo import GeoPoint
 from models.people import Actor, Grid, Permission
 from models.tables import cameras
@@ -32,6 +32,14 @@ from models.text import checked_text
 from models.ulid import new_ulid
 
 _CHANGEABLE = frozenset(field.name for field in fields(NewCamera))
+
+
+@dataclass(frozen=True)
+class Opened:
+    """All cameras that can be watched, by code; and a fault for each other one, ``where`` its code."""
+
+    cameras: tuple[CameraPoint, ...]
+    faults: tuple[Fault, ...]
 
 
 class CameraRegistry(GridRegistry):
@@ -60,14 +68,20 @@ class CameraRegistry(GridRegistry):
         items = tuple(_point(row) for row in rows[:limit])
         return Page(items, items[-1].code if len(rows) > limit else None)
 
-    def all_cameras(self) -> list[CameraPoint]:
+    def all_cameras(self) -> Opened:
         """Every camera with its credentials: for the camera worker's parent process only.
 
-        Raises Misconfigured, naming the camera, where the vault's key does not open them.
+        One whose credentials do not open is left out and said; the others do not suffer for it.
         """
         with reading(self._engine) as connection:
             rows = connection.execute(select(cameras).order_by(cameras.c.code)).all()
-        return [_point(row, self._opened(row.id, row.credentials)) for row in rows]
+        points, faults = [], []
+        for row in rows:
+            try:
+                points.append(_point(row, self._opened(row.id, row.credentials)))
+            except WanggeError as error:
+                faults.append(Fault(row.code, str(error)))
+        return Opened(tuple(points), tuple(faults))
 
     def add_camera(self, actor: Actor, new: NewCamera) -> CameraPoint:
         """Raises NotFound, Forbidden; InvalidInput outside every grid; Conflict for a code that is taken."""

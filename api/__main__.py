@@ -144,6 +144,7 @@ def _end(number: int, _frame: FrameType | None) -> None:
 
 def main() -> int:
     """0 after a signal, 1 with a sentence on stderr for what is misconfigured."""
+    os.umask(0o077)  # databases, spool and logs are their owner's alone
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, _end)
     try:

@@ -6,13 +6,14 @@ import random
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import structlog
 
+from alerts.camera_registry import Opened
 from alerts.database import open_database
 from alerts.evidence import EvidenceStore
 from alerts.ledger import cursor_of
@@ -27,7 +28,6 @@ from ingest.shards import child_program, do_job
 from ingest.spool import Spool
 from ingest.worker import Worker, steady_clock
 from models import logs
-from models.camera import CameraPoint
 from models.errors import Misconfigured, Unavailable, WanggeError
 from models.settings import Settings, read_settings
 
@@ -37,17 +37,19 @@ REGISTRY_S = 1.0
 
 
 def follow_registry(
-    read: Callable[[], Sequence[CameraPoint]], worker: Worker, stop: threading.Event, clock: Callable[[], float]
+    read: Callable[[], Opened], worker: Worker, stop: threading.Event, clock: Callable[[], float]
 ) -> None:
     """Tells the worker of the registry's cameras whenever they change. While it cannot be read, nothing changes."""
     troubles = logs.Repeats(log.error, "the cameras cannot be read from the registry; the last ones go on")
-    known: Sequence[CameraPoint] | None = None
+    known: Opened | None = None
     while not stop.wait(0.0 if known is None else REGISTRY_S):
         try:
-            cameras = read()
-            if cameras != known:
-                worker.take_cameras(cameras).result(timeout=10)
-                known = cameras
+            found = read()
+            if found != known:
+                worker.take_cameras(found.cameras).result(timeout=10)
+                known = found
+                for fault in found.faults:
+                    log.error("a camera cannot be watched", code=fault.where, why=fault.what)
             troubles.well()
         except (WanggeError, TimeoutError) as error:
             troubles.failed(clock(), error)
@@ -66,6 +68,19 @@ def alone(path: Path) -> Iterator[None]:
         yield
 
 
+def vital(work: Callable[[], None], stop: threading.Event) -> threading.Thread:
+    """A thread for work without which the worker is of no use: where it breaks, all stop, to be started anew."""
+
+    def doing() -> None:
+        try:
+            work()
+        except Exception:
+            log.exception("a part of the camera worker broke; it ends")
+            stop.set()
+
+    return threading.Thread(target=doing, daemon=True)
+
+
 def run(settings: Settings, environ: dict[str, str], stop: threading.Event) -> None:
     """Until ``stop``. Raises Misconfigured for what must be mended first."""
     if settings.redis_url is None:
@@ -81,8 +96,8 @@ def run(settings: Settings, environ: dict[str, str], stop: threading.Event) -> N
         courier = Courier(spool, IncidentStream(client), partial(cursor_of, engine), clock())
         registry = Registry(engine, Vault(settings.key_file))
         threads = [
-            threading.Thread(target=follow_registry, args=(registry.all_cameras, worker, stop, clock), daemon=True),
-            threading.Thread(target=courier.run, args=(stop, clock, random.random), daemon=True),
+            vital(lambda: follow_registry(registry.all_cameras, worker, stop, clock), stop),
+            vital(lambda: courier.run(stop, clock, random.random), stop),
         ]
         handlers = {"status": clerk.status, "picture": clerk.picture, "mask": clerk.mask, "probe": clerk.probe}
         with Desk(settings.video_desk, handlers):
@@ -103,6 +118,7 @@ def run(settings: Settings, environ: dict[str, str], stop: threading.Event) -> N
 
 def main() -> int:
     """0 after SIGTERM or SIGINT; 1, with a line in the log, for what must be mended first."""
+    os.umask(0o077)  # databases, spool and logs are their owner's alone
     environ = dict(os.environ)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

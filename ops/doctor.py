@@ -10,57 +10,21 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from enum import StrEnum
-
-from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from alerts.database import open_database, schema_fault
-from alerts.leases import alive
-from alerts.queries import every
 from alerts.queue import check_redis, connect
-from alerts.registry import Registry
 from alerts.sealer import last_position, verify_chain
-from alerts.vault import Vault
 from detectors.zoo.manifest import find_entry, read_model, read_zoo
 from models.errors import Unavailable, WanggeError
-from models.people import SYSTEM
 from models.settings import Settings
 from ops import valkey
 from ops.backup import ledger_file
+from ops.findings import Finding, Level, fail, ok, warn
+from ops.ledger_checks import ledger
 from ops.ports import port_fault
 from ops.product import get, running_pid
 
 SCARCE_BYTES, TIGHT_BYTES = 200_000_000, 2_000_000_000
-
-
-class Level(StrEnum):
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check saw; ``fix`` is what to do about it."""
-
-    check: str
-    level: Level
-    said: str
-    fix: str | None = None
-
-
-def _ok(check: str, said: str) -> Finding:
-    return Finding(check, Level.OK, said)
-
-
-def _warn(check: str, said: str, fix: str) -> Finding:
-    return Finding(check, Level.WARN, said, fix)
-
-
-def _fail(check: str, said: str, fix: str | None = None) -> Finding:
-    return Finding(check, Level.FAIL, said, fix)
 
 
 def examine(settings: Settings, now_s: float) -> list[Finding]:
@@ -68,91 +32,91 @@ def examine(settings: Settings, now_s: float) -> list[Finding]:
     found = [*_python(), *_data(settings), *_key(settings), *_network(settings), *_model(settings), *_vision()]
     found += _redis(settings)
     found += _processes(settings)
-    found += _ledger(settings, now_s)
+    found += ledger(settings, now_s)
     return found
 
 
 def audit(settings: Settings) -> Finding:
     """Whether the log of all alerts is the one that was sealed, event for event."""
-    if (ledger := ledger_file(settings)) is not None and not ledger.is_file():
-        return _fail("audit", f"there is no ledger at {ledger}", "set WANGGE_DATA to the directory to be audited")
+    if (file := ledger_file(settings)) is not None and not file.is_file():
+        return fail("audit", f"there is no ledger at {file}", "set WANGGE_DATA to the directory to be audited")
     engine = open_database(settings.database_url)
     try:
         if fault := schema_fault(engine):
-            return _fail("audit", fault)
+            return fail("audit", fault)
         broken = verify_chain(engine)
         sealed = last_position(engine)
     finally:
         engine.dispose()
     if broken is not None:
-        return _fail("audit", f"{broken}", "compare with a backup from before: `wangge restore` into a new directory")
-    return _ok("audit", f"all {sealed} sealed events are as they were written, in order, none missing")
+        return fail("audit", f"{broken}", "compare with a backup from before: `wangge restore` into a new directory")
+    return ok("audit", f"all {sealed} sealed events are as they were written, in order, none missing")
 
 
 def _python() -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
-    yield _ok("python", f"Python {version}")
+    yield ok("python", f"Python {version}")
 
 
 def _data(settings: Settings) -> Iterator[Finding]:
     data = settings.data
     there = next(path for path in (data, *data.parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        yield _fail("data", f"{data} cannot be written", "mend its owner, or set WANGGE_DATA to another directory")
+        yield fail("data", f"{data} cannot be written", "mend its owner, or set WANGGE_DATA to another directory")
         return
     if not data.exists():
-        yield _ok("data", f"{data} is not there yet; the first start makes it")
+        yield ok("data", f"{data} is not there yet; the first start makes it")
     elif data.stat().st_mode & 0o077:
-        yield _warn("data", f"others may look into {data}", f"chmod 700 {data}")
+        yield warn("data", f"others may look into {data}", f"chmod 700 {data}")
     else:
-        yield _ok("data", f"{data} can be written, by its owner only")
+        yield ok("data", f"{data} can be written, by its owner only")
     free = shutil.disk_usage(there).free
     said = f"{free / 1e9:.1f} GB are free"
     if free < TIGHT_BYTES:
         level = Level.FAIL if free < SCARCE_BYTES else Level.WARN
         yield Finding("disk", level, said, "make room, or set WANGGE_DATA to a directory on a larger disk")
     else:
-        yield _ok("disk", said)
+        yield ok("disk", said)
 
 
 def _key(settings: Settings) -> Iterator[Finding]:
     try:
         mode = settings.key_file.stat().st_mode
     except FileNotFoundError:
-        yield _ok("key", "no key yet; the first camera password makes it")
+        yield ok("key", "no key yet; the first camera password makes it")
         return
     except OSError as error:
-        yield _fail("key", f"{settings.key_file} cannot be looked at ({error.strerror})", "mend its owner")
+        yield fail("key", f"{settings.key_file} cannot be looked at ({error.strerror})", "mend its owner")
         return
     if mode & 0o077:
-        yield _fail("key", f"others may read {settings.key_file}", f"chmod 600 {settings.key_file}")
+        yield fail("key", f"others may read {settings.key_file}", f"chmod 600 {settings.key_file}")
     else:
-        yield _ok("key", "only its owner reads the key of the camera passwords")
+        yield ok("key", "only its owner reads the key of the camera passwords")
 
 
 def _network(settings: Settings) -> Iterator[Finding]:
     networks = settings.camera_networks.networks
     wide = [str(network) for network in networks if network.prefixlen == 0]
     if not networks:
-        yield _fail("networks", "cameras may be nowhere", "name their networks in WANGGE_CAMERA_NETWORKS")
+        yield fail("networks", "cameras may be nowhere", "name their networks in WANGGE_CAMERA_NETWORKS")
     elif wide:
         fix = "name only the cameras' networks in WANGGE_CAMERA_NETWORKS"
-        yield _warn("networks", f"cameras may be anywhere ({', '.join(wide)})", fix)
+        yield warn("networks", f"cameras may be anywhere ({', '.join(wide)})", fix)
     else:
-        yield _ok("networks", f"cameras may be on {', '.join(map(str, networks))}")
+        yield ok("networks", f"cameras may be on {', '.join(map(str, networks))}")
     if not ipaddress.ip_address(settings.host).is_loopback and not settings.secure_cookies:
         said = f"the API is reached from other machines ({settings.host}), and cookies travel without HTTPS"
-        yield _warn("cookies", said, "put HTTPS before it and set WANGGE_SECURE_COOKIES=1")
+        yield warn("cookies", said, "put HTTPS before it and set WANGGE_SECURE_COOKIES=1")
     if settings.port == 0:
-        yield _ok("port", "a free port is chosen at each start")
+        yield ok("port", "a free port is chosen at each start")
         return
     fault = port_fault(settings.host, settings.port)
     if fault is None:
-        yield _ok("port", f"port {settings.port} is free")
+        yield ok("port", f"port {settings.port} is free")
     elif running_pid(settings) is not None and get(settings, "/healthz") is not None:
-        yield _ok("port", f"our API answers on port {settings.port}")
+        yield ok("port", f"our API answers on port {settings.port}")
     else:
-        yield _fail("port", fault)
+        yield fail("port", fault)
 
 
 def _model(settings: Settings) -> Iterator[Finding]:
@@ -161,9 +125,9 @@ def _model(settings: Settings) -> Iterator[Finding]:
         read_model(entry)
     except WanggeError as error:
         fix = "get the file again from where it came; or set WANGGE_ZOO and WANGGE_DETECTOR to one that is whole"
-        yield _fail("model", str(error), fix)
+        yield fail("model", str(error), fix)
     else:
-        yield _ok("model", f"{entry.model} is the file that the zoo names ({entry.licence})")
+        yield ok("model", f"{entry.model} is the file that the zoo names ({entry.licence})")
 
 
 def _vision() -> Iterator[Finding]:
@@ -171,13 +135,13 @@ def _vision() -> Iterator[Finding]:
     try:
         from ingest.footage import ffmpeg_exe  # half a second of libraries, needed here only
     except ImportError as error:
-        yield _fail("vision", f"a library of the camera worker does not load: {error}", fix)
+        yield fail("vision", f"a library of the camera worker does not load: {error}", fix)
         return
-    yield _ok("vision", "the libraries of the camera worker load")
+    yield ok("vision", "the libraries of the camera worker load")
     try:
-        yield _ok("ffmpeg", ffmpeg_exe())
+        yield ok("ffmpeg", ffmpeg_exe())
     except WanggeError:
-        yield _fail("ffmpeg", "there is no ffmpeg program", "install ffmpeg, or the extra `wangge[embedded]`")
+        yield fail("ffmpeg", "there is no ffmpeg program", "install ffmpeg, or the extra `wangge[embedded]`")
 
 
 def _redis(settings: Settings) -> Iterator[Finding]:
@@ -186,114 +150,40 @@ def _redis(settings: Settings) -> Iterator[Finding]:
         try:
             program = valkey.server_program()
         except WanggeError as error:
-            yield _fail("redis", str(error))
+            yield fail("redis", str(error))
             return
         embedded = valkey.remembered(settings.data / "run")
         if running_pid(settings) is None or embedded is None:
-            yield _ok("redis", f"`wangge up` starts its own: {program}")
+            yield ok("redis", f"`wangge up` starts its own: {program}")
             return
         url = embedded.url
     try:
         with closing(connect(url)) as client:
             check_redis(client)
     except Unavailable as error:
-        yield _fail("redis", str(error), "start it, or mend WANGGE_REDIS_URL; without it, `wangge up` starts its own")
+        yield fail("redis", str(error), "start it, or mend WANGGE_REDIS_URL; without it, `wangge up` starts its own")
     except WanggeError as error:
-        yield _fail("redis", str(error))
+        yield fail("redis", str(error))
     else:
-        yield _ok("redis", "Redis answers and never evicts a stream")
+        yield ok("redis", "Redis answers and never evicts a stream")
 
 
 def _processes(settings: Settings) -> Iterator[Finding]:
     pid = running_pid(settings)
     if pid is None:
-        yield _ok("processes", "not running on this data directory")
+        yield ok("processes", "not running on this data directory")
         return
-    yield _ok("processes", f"the supervisor is process {pid}")
+    yield ok("processes", f"the supervisor is process {pid}")
     answer = get(settings, "/readyz", timeout_s=5.0)
     if answer is None:
         fix = f"look at {settings.data / 'logs' / 'api.log'}; is WANGGE_PORT the one that it was started with?"
-        yield _fail("api", "it does not answer", fix)
+        yield fail("api", "it does not answer", fix)
         return
     try:
         checks = [(str(part["name"]), bool(part["ok"]), str(part["said"])) for part in json.loads(answer[1])["checks"]]
     except (ValueError, KeyError, TypeError):
-        yield _fail("api", "another program answers in its place", "set WANGGE_PORT to a free one")
+        yield fail("api", "another program answers in its place", "set WANGGE_PORT to a free one")
         return
     for name, is_ok, said in checks:
         check = f"ready: {name}"
-        yield _ok(check, said) if is_ok else _fail(check, said, f"look at the logs in {settings.data / 'logs'}")
-
-
-def _ledger(settings: Settings, now_s: float) -> Iterator[Finding]:
-    ledger = ledger_file(settings)
-    if ledger is not None and not ledger.is_file():
-        yield _ok("database", f"no ledger at {ledger} yet; the first start makes it")
-        return
-    try:
-        engine = open_database(settings.database_url)
-    except ImportError:
-        yield _fail("database", "the PostgreSQL driver is not here", "install the extra `wangge[postgres]`")
-        return
-    try:
-        yield from _tables(engine, settings, now_s)
-    except WanggeError as error:
-        yield _fail("database", str(error), "start it, or mend WANGGE_DATABASE_URL")
-    except SQLAlchemyError as error:
-        said = f"it cannot be read ({type(error).__name__})"
-        yield _fail("database", said, "restore it from a backup: `wangge restore FILE`")
-    finally:
-        engine.dispose()
-
-
-def _tables(engine: Engine, settings: Settings, now_s: float) -> Iterator[Finding]:
-    if fault := schema_fault(engine):
-        yield _fail("database", fault)
-        return
-    yield _ok("database", "at the schema that this version needs")
-    if running_pid(settings) is None and settings.redis_url and alive(engine, "dispatcher", now_s):
-        yield _ok("dispatcher", "one elsewhere gives signs of life")
-    registry = Registry(engine, Vault(settings.key_file))
-    yield from _people(registry)
-    yield from _cameras(registry, settings)
-
-
-def _people(registry: Registry) -> Iterator[Finding]:
-    people = list(every(lambda after: registry.people(SYSTEM, limit=500, after=after)))
-    unchanged = sorted(person.username for person in people if person.active and person.must_change_password)
-    if not people:
-        fix = "`wangge grid import FILE`, then `wangge user add NAME --name … --role admin@GRID`"
-        yield _warn("people", "nobody can sign in yet", fix)
-    elif unchanged:
-        names = ", ".join(unchanged[:10]) + (" …" if len(unchanged) > 10 else "")
-        yield _warn("passwords", f"{len(unchanged)} one-time passwords are still in use: {names}", "have them changed")
-    else:
-        yield _ok("passwords", f"none of {len(people)} people uses a one-time password")
-
-
-def _cameras(registry: Registry, settings: Settings) -> Iterator[Finding]:
-    try:
-        cameras = registry.all_cameras()
-    except WanggeError as error:
-        yield _fail("cameras", str(error))
-        return
-    outside = sorted(
-        camera.code
-        for camera in cameras
-        if camera.enabled
-        and _is_address(camera.source.host)
-        and not settings.camera_networks.allows(camera.source.host)
-    )
-    if outside:
-        fix = "add their network to WANGGE_CAMERA_NETWORKS"
-        yield _fail("cameras", f"not on a network that cameras may be on: {', '.join(outside[:10])}", fix)
-    else:
-        yield _ok("cameras", f"{len(cameras)} registered, each password opens")
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+        yield ok(check, said) if is_ok else fail(check, said, f"look at the logs in {settings.data / 'logs'}")

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from models.errors import InvalidInput, WanggeError
 
 if TYPE_CHECKING:
-    from ops.doctor import Finding
+    from ops.findings import Finding
 
 Json = Annotated[bool, typer.Option("--json", help="供程序读取 For programs: one JSON document on stdout.")]
 

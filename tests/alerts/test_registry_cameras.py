@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 from registry_scene import PATHS, Scene, actor, build, place
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from alerts.camera_checks import NewCamera
-from alerts.database import reading
+from alerts.database import reading, writing
 from alerts.registry import Registry
 from alerts.vault import Vault
 from models.camera import Credentials, SourceUrl, Zone
-from models.errors import Conflict, Forbidden, InvalidInput, Misconfigured, NotFound, StaleVersion
+from models.errors import Conflict, Forbidden, InvalidInput, NotFound, StaleVersion
 from models.geo import ControlPoint, GeoPoint
 from models.people import SYSTEM, Permission, Role
 from models.tables import cameras
@@ -68,15 +68,29 @@ def test_credentials_are_sealed_and_only_the_worker_reads_them(scene: Scene, tmp
     assert "s3cret-pass" not in row + repr(added) + repr(new()) + str(added.source)
     assert "viewer" not in row + repr(added) + repr(new()) + str(added.source)
     assert scene.registry.cameras(SYSTEM).items[0].source.credentials is None
-    assert scene.registry.all_cameras()[0].source == URL
+    assert scene.registry.all_cameras().cameras[0].source == URL
     other = Registry(scene.engine, Vault(tmp_path / "other.key"))
-    with pytest.raises(Misconfigured, match=r"other\.key is missing"):
-        other.all_cameras()
+    assert other.all_cameras().cameras == ()
+    assert [fault.where for fault in other.all_cameras().faults] == ["cam-1"]
+    assert "other.key is missing" in other.all_cameras().faults[0].what
+
+
+def test_a_camera_whose_password_does_not_open_is_said_and_hinders_no_other(scene: Scene) -> None:
+    for code in ("cam-1", "cam-2", "cam-3"):
+        scene.registry.add_camera(SYSTEM, new(code=code))
+    with writing(scene.engine) as connection:
+        connection.execute(update(cameras).where(cameras.c.code == "cam-2").values(credentials=b"\x01 moved here"))
+    opened = scene.registry.all_cameras()
+    assert [camera.code for camera in opened.cameras] == ["cam-1", "cam-3"]
+    assert {camera.source for camera in opened.cameras} == {URL}
+    assert [fault.where for fault in opened.faults] == ["cam-2"]
+    assert "enter the credentials again" in opened.faults[0].what
+    assert "s3cret" not in str(opened)
 
 
 def test_a_camera_without_credentials_needs_no_key(scene: Scene, tmp_path: Path) -> None:
     scene.registry.add_camera(SYSTEM, new(url=replace(URL, credentials=None)))
-    assert scene.registry.all_cameras()[0].source.credentials is None
+    assert scene.registry.all_cameras().cameras[0].source.credentials is None
     assert not (tmp_path / "secret.key").exists()
 
 
@@ -198,7 +212,7 @@ def test_a_camera_moves_with_its_place_and_not_out_of_ones_grids(scene: Scene) -
 def test_stored_credentials_never_go_to_another_host(scene: Scene, url: str, kept: bool) -> None:
     added = scene.registry.add_camera(SYSTEM, new())
     scene.registry.change_camera(SYSTEM, added.id, {"url": SourceUrl.parse(url)}, 1)
-    found = scene.registry.all_cameras()[0].source
+    found = scene.registry.all_cameras().cameras[0].source
     assert found.shown == SourceUrl.parse(url).shown
     assert found.credentials == (URL.credentials if kept else None)
 
@@ -207,7 +221,7 @@ def test_new_credentials_replace_the_old(scene: Scene) -> None:
     added = scene.registry.add_camera(SYSTEM, new())
     scene.registry.change_camera(SYSTEM, added.id, {"url": SourceUrl.parse("rtsp://a:b@10.0.0.9:8554/")}, 1)
     scene.registry.change_camera(SYSTEM, added.id, {"enabled": False}, 2)
-    assert scene.registry.all_cameras()[0].source.credentials == Credentials("a", "b")
+    assert scene.registry.all_cameras().cameras[0].source.credentials == Credentials("a", "b")
 
 
 @pytest.mark.parametrize("code", ["61090200001310000001", "61090200001320000001", "610902", "demo-plaza-1"])
@@ -233,6 +247,11 @@ def test_codes_of_cameras(code: str) -> None:
         ({"zones": (zone(levels={"crowding": {"enter_persons": float("nan")}}),)}, "zones[z1]"),
         ({"zones": (zone(levels={"crowding": {"speed": 1.0}}),)}, "zones[z1]"),
         ({"zones": (zone(levels={"fire": {}}),)}, "zones[z1]"),
+        ({"zones": (zone(levels={"crowding": 3}),)}, "zones[z1]"),
+        ({"zones": (zone(levels={"crowding": None}),)}, "zones[z1]"),
+        ({"zones": (zone(levels={"crowding": {"enter_persons": "12"}}),)}, "zones[z1]"),
+        ({"zones": (zone(levels={"crowding": {"enter_persons": None}}),)}, "zones[z1]"),
+        ({"zones": (zone(levels={"crowding": {"enter_persons": True}}),)}, "zones[z1]"),
         ({"control_points": GROUND[:3]}, "control_points"),
         ({"control_points": (GROUND[0],) * 5}, "control_points"),
         ({"control_points": (*GROUND[:3], replace(GROUND[3], x=1.5))}, "control_points[4]"),

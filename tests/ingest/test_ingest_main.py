@@ -11,12 +11,14 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from alerts.camera_registry import Opened
 from api.video import VideoDesk
-from ingest.__main__ import alone, follow_registry, run
+from ingest.__main__ import alone, follow_registry, run, vital
 from ingest.shards import child_program
 from models.camera import CameraPoint
-from models.errors import Misconfigured, Unavailable
+from models.errors import Fault, Misconfigured, Unavailable
 from models.settings import read_settings
 from tests.ingest.worker_samples import camera, eventually
 
@@ -50,11 +52,11 @@ class Registry:
         self.fails = True
         self.reads = 0
 
-    def read(self) -> list[CameraPoint]:
+    def read(self) -> Opened:
         self.reads += 1
         if self.fails:
             raise Unavailable("the database does not answer")
-        return list(self.cameras)
+        return Opened(tuple(self.cameras), ())
 
 
 class Taking:
@@ -107,6 +109,33 @@ def test_the_registry_is_followed_through_its_failures_and_only_changes_are_told
     finally:
         stop.set()
         thread.join(5)
+
+
+def test_a_camera_that_cannot_be_opened_is_said_and_the_others_are_watched() -> None:
+    worker, stop = Taking(), threading.Event()
+    found = Opened((camera(),), (Fault("gate-7", "its credentials do not open"),))
+    with capture_logs() as said:
+        thread = threading.Thread(target=follow_registry, args=(lambda: found, worker, stop, time.time))
+        thread.start()
+        try:
+            assert eventually(lambda: bool(said))
+        finally:
+            stop.set()
+            thread.join(5)
+    assert worker.lists == [[camera()]]
+    assert [(line["code"], line["why"]) for line in said] == [("gate-7", "its credentials do not open")]
+
+
+def test_where_a_vital_part_breaks_all_stop() -> None:
+    stop = threading.Event()
+
+    def breaks() -> None:
+        raise RuntimeError("the disk image is malformed")
+
+    thread = vital(breaks, stop)
+    thread.start()
+    assert stop.wait(5)
+    thread.join(5)
 
 
 def test_it_waits_for_database_and_redis_and_leaves_nobody_behind_when_killed(tmp_path: Path) -> None:

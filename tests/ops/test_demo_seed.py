@@ -59,7 +59,7 @@ def test_everyone_can_sign_in_and_two_are_on_duty_where_the_crowd_will_be(
 
 def test_the_cameras_are_registered_as_the_rules_can_use_them(ledger: Ledger, scenes: tuple[Scene, Scene]) -> None:
     seeded = seed(ledger.settings, scenes, 8554, NOW_S)
-    cameras = {camera.code: camera for camera in ledger.registry.all_cameras()}
+    cameras = {camera.code: camera for camera in ledger.registry.all_cameras().cameras}
     assert {camera.source.shown for camera in cameras.values()} == {
         "rtsp://127.0.0.1:8554/plaza",
         "rtsp://127.0.0.1:8554/gate",
@@ -76,7 +76,7 @@ def test_a_second_start_keeps_what_is_there_and_tells_anew_what_must_be(
     people = ledger.registry.people(SYSTEM).items
     second = seed(ledger.settings, scenes, 9554, NOW_S + 3600)
     assert [person.id for person in ledger.registry.people(SYSTEM).items] == [person.id for person in people]
-    cameras = ledger.registry.all_cameras()
+    cameras = ledger.registry.all_cameras().cameras
     assert len(cameras) == 2
     assert {camera.source.port for camera in cameras} == {9554}
     assert second.wanted.zone_id != first.wanted.zone_id

@@ -22,7 +22,8 @@ from models.people import SYSTEM, Grid, Role
 from models.settings import Settings, read_settings
 from models.tables import alerts, events
 from ops import valkey
-from ops.doctor import Finding, Level, audit, examine
+from ops.doctor import audit, examine
+from ops.findings import Finding, Level
 from ops.product import Product, lock_data
 from ops.supervisor import Supervisor
 
@@ -150,7 +151,7 @@ def test_cameras_out_of_bounds_and_a_key_that_opens_nothing(settings: Settings) 
     add_camera(registry, "rtsp://203.0.113.9/live")
     assert_named(seen(settings, "cameras"), Level.FAIL, "c1", "WANGGE_CAMERA_NETWORKS")
     settings.key_file.unlink()
-    assert_named(seen(settings, "cameras"), Level.FAIL, "secret.key")
+    assert_named(seen(settings, "cameras"), Level.FAIL, "c1", "secret.key", "not watched")
     assert "hidden-word" not in repr(examine(settings, NOW_S))
 
 

@@ -6,11 +6,12 @@ import re
 import pytest
 import typer
 
-from ops import doctor
-from ops.doctor import Finding, Level
+from ops import doctor, ledger_checks
+from ops.findings import Finding, Level
 from ops.printing import print_findings
 
-CHECKS = sorted({*re.findall(r'_(?:ok|warn|fail)\(\s*"(\w+)"', inspect.getsource(doctor)), "disk", "ready: redis"})
+SOURCE = inspect.getsource(doctor) + inspect.getsource(ledger_checks)
+CHECKS = sorted({*re.findall(r'\b(?:ok|warn|fail)\(\s*"(\w+)"', SOURCE), "disk", "ready: redis"})
 
 
 def test_every_check_and_level_is_named_in_both_languages(capsys: pytest.CaptureFixture[str]) -> None:
