@@ -37,6 +37,7 @@ for _name, _part in (("db", _db), ("camera", camera), ("grid", grid), ("user", u
 
 def main() -> int:
     """Runs one command and returns the exit status."""
+    os.umask(0o077)  # what commands and the processes that they start write is its owner's alone
     try:
         app(prog_name="wangge")
     except WanggeError as error:

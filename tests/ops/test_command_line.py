@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -201,3 +202,13 @@ def test_the_doctor_prints_settings_findings_and_the_audit(town: Run, monkeypatc
     said = town("doctor")
     assert said.status == 1
     assert "→" in said.out
+
+
+def test_what_is_written_is_its_owners_alone_also_where_others_may_look(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o755)
+    before = os.umask(0o022)
+    try:
+        assert run("db", "upgrade").status == 0
+    finally:
+        os.umask(before)
+    assert (tmp_path / "data" / "wangge.db").stat().st_mode & 0o077 == 0
