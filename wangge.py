@@ -65,6 +65,7 @@ def up(as_json: Json = False) -> None:
 
     Example: WANGGE_PORT=8500 wangge up
     """
+    from ops.ending import heard_signals
     from ops.product import Product
 
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -80,13 +81,13 @@ def up(as_json: Json = False) -> None:
     with (
         suppress(KeyboardInterrupt),  # an orderly end, not a failure
         Product(_settings(), say=lambda what: tell("starting", what=what)) as product,
+        heard_signals() as ending,
     ):
         tell("ready", url=product.url)
         if not as_json and (hint := _first_steps(product)):
             typer.echo(hint)
         shown = product.processes()
-        while True:
-            time.sleep(0.5)
+        while not ending.wait(0.5):
             for before, now in zip(shown, product.processes(), strict=True):
                 if before != now:
                     tell(f"{now.name} {now.stage}", pid=now.pid, restarts=now.restarts, last_end=now.last_end)

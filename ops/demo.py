@@ -29,6 +29,7 @@ from ops.demo_client import Client
 from ops.demo_scene import Scene, gate, plaza
 from ops.demo_seed import PEOPLE, Seeded, seed
 from ops.demo_trip import Watch, travel, write_json
+from ops.ending import heard_signals
 from ops.ports import free_port
 from ops.product import Product, module
 from ops.supervisor import Spec
@@ -83,12 +84,14 @@ def play(
             _ended_by_sigterm(),
             on_stage(settings, scenes, files, say, min(60.0, trip_s or 60.0)) as (product, seeded),
         ):
-            if trip_s is None:
-                _for_people(product, seeded, console)
-            return _trip(product, seeded, watch, deadline, json_file, console)
+            if trip_s is not None:
+                return _trip(product, seeded, watch, deadline, json_file, console)
+            _for_people(product, seeded, console)
     except KeyboardInterrupt:
-        console.print("已停止 stopped")
-        return 0 if trip_s is None else 130
+        if trip_s is not None:
+            return 130
+    console.print("已停止 stopped")
+    return 0
 
 
 @contextlib.contextmanager
@@ -114,9 +117,9 @@ def on_stage(
 
 def _for_people(product: Product, seeded: Seeded, console: Console) -> None:
     who = seeded.operator
-    with Client(product.url, who.username, who.password, patience_s=1.0) as api:
+    with heard_signals() as ending, Client(product.url, who.username, who.password, patience_s=1.0) as api:
         api.sign_in()
-        show(api, product.processes, _head(product.url, seeded), console)
+        show(api, product.processes, _head(product.url, seeded), console, ending.wait)
 
 
 def _trip(

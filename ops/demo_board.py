@@ -1,7 +1,6 @@
 """What the demo shows while it runs: cameras, processes, newest alerts; as a live table, or as lines where there is no
 terminal. It knows what the API says and nothing else."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -41,26 +40,36 @@ def look(api: Client, processes: Sequence[Process]) -> View:
     return View(processes, cameras, alerts)
 
 
-def show(api: Client, processes: Callable[[], Sequence[Process]], head: RenderableType, console: Console) -> None:
-    """Until interrupted: ``head`` once, then a live table on a terminal, else a line for each thing that changes."""
+def show(
+    api: Client,
+    processes: Callable[[], Sequence[Process]],
+    head: RenderableType,
+    console: Console,
+    is_over: Callable[[float], bool],
+) -> None:
+    """``head`` once, then a live table on a terminal, else a line for each thing that changes.
+
+    ``is_over`` waits so many seconds and says whether to stop.
+    """
     console.print(head)
     if not console.is_terminal:
-        _lines(api, processes, console)
+        _lines(api, processes, console, is_over)
         return
     with Live(console=console, refresh_per_second=2) as live:
-        while True:
+        live.update(tables(look(api, processes())))
+        while not is_over(EVERY_S):
             live.update(tables(look(api, processes())))
-            time.sleep(EVERY_S)
 
 
-def _lines(api: Client, processes: Callable[[], Sequence[Process]], console: Console) -> None:
+def _lines(
+    api: Client, processes: Callable[[], Sequence[Process]], console: Console, is_over: Callable[[float], bool]
+) -> None:
     said: set[str] = set()
-    while True:
+    while not is_over(EVERY_S):
         now = set(facts(look(api, processes())))
         for line in sorted(now - said):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         said = now
-        time.sleep(EVERY_S)
 
 
 def facts(view: View) -> list[str]:
