@@ -8,6 +8,7 @@ import ipaddress
 import math
 import re
 import secrets
+import threading
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -16,7 +17,7 @@ from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, up
 
 from alerts.database import reading, writing
 from alerts.passwords import check_password, hash_password, one_time_password, verify_password
-from models.errors import InvalidInput, TooManyAttempts, Unauthenticated
+from models.errors import InvalidInput, TooManyAttempts, Unauthenticated, Unavailable
 from models.people import Actor, Grant, Role
 from models.tables import grants, grids, people, sessions, sign_in_failures
 
@@ -25,6 +26,11 @@ USERNAME = re.compile(r"[a-z0-9][a-z0-9._\-]{0,63}")
 MOST_FAILURES = 5
 FAILURE_WINDOW_S = 300.0
 """After MOST_FAILURES within this time, an account or an address waits until the oldest of them is over."""
+MOST_CHECKS = 4
+"""Passwords that a process checks at once: each takes 19 MiB, and an address may be ahead of its count by so many."""
+CHECK_WAIT_S = 5.0
+
+_checking = threading.BoundedSemaphore(MOST_CHECKS)
 
 
 @dataclass(frozen=True)
@@ -89,18 +95,16 @@ def sign_in(engine: Engine, username: str, password: str, address: str, session_
     """A session for ``session_s`` seconds. ``address`` is the caller's IP address.
 
     Raises Unauthenticated, in the same time and words whether the user, the password or neither is known; and
-    TooManyAttempts for an account or address that failed too often, however right the password is.
+    TooManyAttempts for an account or address that failed too often, however right the password is; and Unavailable.
     """
     username = username.strip().lower()
-    account, origin = _account(username), _origin(address)
-    _begin_attempt(engine, account, origin, now_s)
-    row = _find(engine, username)
-    # For an unknown user a password is checked all the same: the answer takes as long.
-    right = verify_password(password, row.password_hash if row else _nobodys_hash())
-    if row is None or not right or not row.active:
-        with writing(engine) as connection:
-            connection.execute(insert(sign_in_failures).values(subject=origin, at_s=now_s))
-        raise Unauthenticated("user name or password is wrong")
+    account = _account(username)
+    if not _checking.acquire(timeout=CHECK_WAIT_S):
+        raise Unavailable("too many sign in at once; try again shortly", 5)
+    try:
+        row = _identified(engine, username, password, _origin(address), now_s)
+    finally:
+        _checking.release()
     token, csrf_token = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     expires_s = now_s + session_s
     with writing(engine) as connection:
@@ -116,6 +120,18 @@ def sign_in(engine: Engine, username: str, password: str, address: str, session_
             )
         )
         return Session(token, csrf_token, expires_s, person_of(connection, row))
+
+
+def _identified(engine: Engine, username: str, password: str, origin: str, now_s: float) -> Row[Any]:
+    _begin_attempt(engine, _account(username), origin, now_s)
+    row = _find(engine, username)
+    # For an unknown user a password is checked all the same: the answer takes as long.
+    right = verify_password(password, row.password_hash if row else _nobodys_hash())
+    if row is None or not right or not row.active:
+        with writing(engine) as connection:
+            connection.execute(insert(sign_in_failures).values(subject=origin, at_s=now_s))
+        raise Unauthenticated("user name or password is wrong")
+    return row
 
 
 def _find(engine: Engine, username: str) -> Row[Any] | None:

@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from alerts.accounts import (
     FAILURE_WINDOW_S,
+    MOST_CHECKS,
     MOST_FAILURES,
     change_password,
     session_of,
@@ -167,6 +168,23 @@ def test_guesses_at_the_same_moment_are_limited_like_guesses_in_a_row(scene: Sce
         thread.join()
     assert outcomes.count(Unauthenticated) == MOST_FAILURES
     assert outcomes.count(TooManyAttempts) == 12 - MOST_FAILURES
+
+
+def test_one_address_that_tries_many_names_at_the_same_moment_is_limited(scene: Scene) -> None:
+    tried: list[str] = []
+
+    def guess(number: int) -> None:
+        with pytest.raises(WanggeError) as caught:
+            enter(scene, f"nobody{number}")
+        tried.append(caught.value.code)
+
+    threads = [threading.Thread(target=guess, args=(number,)) for number in range(24)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(tried) == 24
+    assert tried.count("unauthenticated") < MOST_FAILURES + MOST_CHECKS
 
 
 def test_a_password_typed_as_user_name_is_not_stored(scene: Scene) -> None:
