@@ -47,10 +47,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     def run(*words: str | Path, typed: str = "") -> Said:
         monkeypatch.setattr(sys, "argv", ["wangge", *map(str, words)])
         monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        before = os.umask(0o022)  # main sets its own, which is not to be the other tests' as well
         try:
             status = wangge.main()
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else 0
+        finally:
+            os.umask(before)
         captured = capsys.readouterr()
         return Said(status, captured.out, captured.err)
 
@@ -206,9 +209,5 @@ def test_the_doctor_prints_settings_findings_and_the_audit(town: Run, monkeypatc
 
 def test_what_is_written_is_its_owners_alone_also_where_others_may_look(run: Run, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir(mode=0o755)
-    before = os.umask(0o022)
-    try:
-        assert run("db", "upgrade").status == 0
-    finally:
-        os.umask(before)
+    assert run("db", "upgrade").status == 0
     assert (tmp_path / "data" / "wangge.db").stat().st_mode & 0o077 == 0
