@@ -119,7 +119,11 @@ class Grid:
 
 @dataclass(frozen=True)
 class Duty:
-    """Someone on duty for a grid. ``rank`` 0 is first to be asked, 1 the backup."""
+    """Someone on duty for a grid. ``rank`` 0 is first to be asked, 1 the backup.
+
+    ``unit`` is the code of the organisation that the person belongs to. Whoever is marked unreachable stays in the rota:
+    routing passes over them and says so. ``stands_in_for`` is the id of the absent person whose shift this is.
+    """
 
     person_id: str
     person_name: str
@@ -128,3 +132,7 @@ class Duty:
     starts_s: float
     ends_s: float
     open_cases: int = 0
+    skills: tuple[str, ...] = ()
+    reachable: bool = True
+    unit: str | None = None
+    stands_in_for: str | None = None
