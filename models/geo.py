@@ -250,7 +250,7 @@ def place_of(lon_deg: float, lat_deg: float, system: MapSystem) -> GeoPoint:
 def _inverse(
     forward: Callable[[NDArray[np.float64]], NDArray[np.float64]], wanted: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Whatever ``forward`` maps onto ``wanted``: x ← x + (wanted − forward(x)), which contracts as shifts are smooth."""
+    """What ``forward`` maps onto ``wanted``: x ← x + (wanted − forward(x)) contracts, the shifts being smooth."""
     found = wanted
     for _ in range(_INVERSE_ROUNDS):
         found = found + (wanted - forward(found))

@@ -121,8 +121,8 @@ class Grid:
 class Duty:
     """Someone on duty for a grid. ``rank`` 0 is first to be asked, 1 the backup.
 
-    ``unit`` is the code of the organisation that the person belongs to. Whoever is marked unreachable stays in the rota:
-    routing passes over them and says so. ``stands_in_for`` is the id of the absent person whose shift this is.
+    ``unit`` is the code of the organisation that the person belongs to. Whoever is marked unreachable stays in the
+    rota: routing passes over them and says so. ``stands_in_for`` is the id of the absent person whose shift this is.
     """
 
     person_id: str

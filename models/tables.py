@@ -42,9 +42,22 @@ grids = Table(
     Column("level", Integer, nullable=False),
     Column("path", Text, nullable=False, index=True),
     Column("polygon", JSON),
+    Column("system", String(16), nullable=False, server_default="wgs84", comment="that the file stated it in"),
+    Column("polygon_raw", JSON, comment="as the file stated it, where that was not WGS-84"),
     Column("valid_from_s", Double),
     Column("valid_to_s", Double),
     Column("changed_s", Double, nullable=False),
+)
+
+organisations = Table(
+    "organisations",
+    metadata,
+    Column("code", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("grid_code", String(64), ForeignKey("grids.code"), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("created_s", Double, nullable=False),
 )
 
 people = Table(
@@ -57,6 +70,12 @@ people = Table(
     Column("must_change_password", Boolean, nullable=False),
     Column("active", Boolean, nullable=False),
     Column("created_s", Double, nullable=False),
+    # No foreign key: to add one, SQLite makes the table anew, and drops the one that grants and duties lean on.
+    Column("organisation_code", String(64), index=True),
+    Column("skills", JSON),
+    Column("last_seen_s", Double),
+    Column("unreachable_s", Double, comment="marked so then; void once seen alive since"),
+    Column("unreachable_reason", Text),
 )
 
 grants = Table(
@@ -76,6 +95,56 @@ duties = Table(
     Column("rank", Integer, nullable=False),
     Column("starts_s", Double, nullable=False),
     Column("ends_s", Double, nullable=False),
+)
+
+absences = Table(
+    "absences",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("person_id", String(26), ForeignKey("people.id"), nullable=False, index=True),
+    Column("starts_s", Double, nullable=False),
+    Column("ends_s", Double, nullable=False),
+    Column("stand_in_id", String(26), ForeignKey("people.id"), index=True),
+    Column("reason", Text, nullable=False),
+    Column("entered_by", String(64), nullable=False),
+    Column("entered_s", Double, nullable=False),
+)
+
+skill_needs = Table(
+    "skill_needs",
+    metadata,
+    Column("grid_code", String(64), ForeignKey("grids.code"), primary_key=True),
+    Column("kind", String(64), primary_key=True),
+    Column("skill", String(32), primary_key=True),
+)
+
+promises = Table(
+    "promises",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("grid_code", String(64), ForeignKey("grids.code"), nullable=False, index=True),
+    Column("alert_id", String(26)),
+    Column("text", Text, nullable=False),
+    Column("due_s", Double, nullable=False),
+    Column("made_by", String(64), nullable=False),
+    Column("made_by_name", Text, nullable=False),
+    Column("made_s", Double, nullable=False),
+    Column("kept_by", String(64)),
+    Column("kept_s", Double),
+)
+
+handovers = Table(
+    "handovers",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("grid_code", String(64), ForeignKey("grids.code"), nullable=False, index=True),
+    Column("sheet", Text, nullable=False, comment="canonical JSON: what both signed, byte for byte"),
+    Column("sha256", String(64), nullable=False),
+    Column("outgoing_id", String(26), ForeignKey("people.id"), nullable=False),
+    Column("outgoing_s", Double, nullable=False),
+    Column("incoming_id", String(26), ForeignKey("people.id")),
+    Column("incoming_s", Double),
+    Column("remark", Text),
 )
 
 sessions = Table(
