@@ -18,12 +18,15 @@ class Permission(StrEnum):
     ALERT_REOPEN = "alert:reopen"
     ALERT_VOID = "alert:void"
     ALERT_TRANSFER = "alert:transfer"
+    ALERT_SUPERVISE = "alert:supervise"
+    ALERT_EVALUATE = "alert:evaluate"
     CAMERA_READ = "camera:read"
     CAMERA_WRITE = "camera:write"
     GRID_READ = "grid:read"
     GRID_WRITE = "grid:write"
     PEOPLE_WRITE = "people:write"
     AUDIT_READ = "audit:read"
+    POLICY_WRITE = "policy:write"
 
 
 class Role(StrEnum):
@@ -48,15 +51,18 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             _SEE
             | _TAKE_PART
             | {_P.ALERT_ACKNOWLEDGE, _P.ALERT_DISPATCH, _P.ALERT_VERIFY, _P.ALERT_REOPEN, _P.ALERT_VOID}
-            | {_P.ALERT_TRANSFER}
+            | {_P.ALERT_TRANSFER, _P.ALERT_EVALUATE}
         ),
         Role.GRID_WORKER: frozenset(_TAKE_PART | {_P.ALERT_WORK}),
         Role.UNIT: frozenset(_TAKE_PART | {_P.ALERT_WORK, _P.ALERT_TRANSFER}),
-        Role.VERIFIER: frozenset(_SEE | _TAKE_PART | {_P.ALERT_VERIFY, _P.ALERT_REOPEN}),
+        Role.VERIFIER: frozenset(_SEE | _TAKE_PART | {_P.ALERT_VERIFY, _P.ALERT_REOPEN, _P.ALERT_EVALUATE}),
         Role.SUPERVISOR: frozenset(
-            _SEE | _TAKE_PART | {_P.ALERT_VERIFY, _P.ALERT_REOPEN, _P.ALERT_TRANSFER, _P.ALERT_VOID, _P.AUDIT_READ}
+            _SEE
+            | _TAKE_PART
+            | {_P.ALERT_VERIFY, _P.ALERT_REOPEN, _P.ALERT_TRANSFER, _P.ALERT_VOID, _P.AUDIT_READ}
+            | {_P.ALERT_SUPERVISE, _P.ALERT_EVALUATE}
         ),
-        Role.ADMIN: frozenset(_SEE | {_P.CAMERA_WRITE, _P.GRID_WRITE, _P.PEOPLE_WRITE}),
+        Role.ADMIN: frozenset(_SEE | {_P.CAMERA_WRITE, _P.GRID_WRITE, _P.PEOPLE_WRITE, _P.POLICY_WRITE}),
         Role.AUDITOR: frozenset({_P.ALERT_READ, _P.GRID_READ, _P.AUDIT_READ}),
     }
 )
@@ -104,6 +110,7 @@ class Grid:
 
     ``level`` counts from 1 at the root. ``valid_from_s``/``valid_to_s`` bound it in time (Unix seconds).
     ``polygon`` is a GeoJSON Polygon or MultiPolygon geometry in WGS-84, or None for a unit without land of its own.
+    ``system`` is the map system that it was stated in; ``polygon_raw`` keeps it as it was stated, where that was another.
     """
 
     code: str
@@ -115,6 +122,13 @@ class Grid:
     polygon: Mapping[str, object] | None = None
     valid_from_s: float | None = None
     valid_to_s: float | None = None
+    system: str = "wgs84"
+    polygon_raw: Mapping[str, object] | None = None
+
+    def is_valid(self, at_s: float) -> bool:
+        return (self.valid_from_s is None or self.valid_from_s <= at_s) and (
+            self.valid_to_s is None or at_s < self.valid_to_s
+        )
 
 
 @dataclass(frozen=True)

@@ -206,6 +206,7 @@ alerts = Table(
     Column("created_s", Double, nullable=False),
     Column("changed_s", Double, nullable=False),
     Column("claim_until_s", Double, index=True),
+    Column("unit", String(64), index=True, comment="the organisation that the case was given to"),
     Column("body", JSON, nullable=False, comment="the whole projection"),
     Index(None, "state", "severity", "created_s"),
     Index(None, "fold_key", "created_s"),
@@ -300,4 +301,54 @@ leases = Table(
     Column("holder", String(64), nullable=False),
     Column("fence", BigInteger, nullable=False),
     Column("until_s", Double, nullable=False),
+)
+
+timers = Table(
+    "timers",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("alert_id", String(26), ForeignKey("alerts.id"), nullable=False),
+    Column("version", Integer, nullable=False, comment="of the event that set it"),
+    Column("kind", String(16), nullable=False),
+    Column("due_s", Double, nullable=False),
+    Column("fired_s", Double, comment="when it had its effect, or lost its meaning"),
+    Column("effect", String(32), comment="the type of the event that it led to; none where it was overtaken"),
+    Index(None, "fired_s", "due_s"),
+    UniqueConstraint("alert_id", "kind", "version"),
+)
+
+co_assignees = Table(
+    "co_assignees",
+    metadata,
+    Column("alert_id", String(26), ForeignKey("alerts.id"), primary_key=True),
+    Column("person_id", String(26), primary_key=True, index=True),
+)
+
+clock_policies = Table(
+    "clock_policies",
+    metadata,
+    Column("grid_code", String(64), ForeignKey("grids.code"), primary_key=True),
+    Column("kind", String(64), primary_key=True, comment="* for any"),
+    Column("severity", Integer, primary_key=True, autoincrement=False),
+    Column("stage", String(16), primary_key=True),
+    Column("amount", Double, comment="none: no clock there"),
+    Column("unit", String(16), nullable=False),
+    Column("changed_s", Double, nullable=False),
+    Column("changed_by", String(64), nullable=False),
+)
+
+calendars = Table(
+    "calendars",
+    metadata,
+    Column("grid_code", String(64), ForeignKey("grids.code"), primary_key=True),
+    Column("body", JSON, nullable=False),
+    Column("changed_s", Double, nullable=False),
+    Column("changed_by", String(64), nullable=False),
+)
+
+clock_stamp = Table(
+    "clock_stamp",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("version", BigInteger, nullable=False, comment="rises with each change of a policy or calendar"),
 )
