@@ -352,3 +352,59 @@ clock_stamp = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("version", BigInteger, nullable=False, comment="rises with each change of a policy or calendar"),
 )
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("reader", String(64), primary_key=True, comment="who reads the log by position"),
+    Column("position", BigInteger, nullable=False, comment="every sealed event up to here has been read"),
+)
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("person_id", String(26), ForeignKey("people.id"), nullable=False),
+    Column("place", Integer, nullable=False, comment="1 is tried first"),
+    Column("kind", String(16), nullable=False),
+    Column("shown", Text, nullable=False, comment="what may be read of it: no token, no number"),
+    Column("sealed", LargeBinary, nullable=False, comment="its address and tokens (AEAD)"),
+    Column("wait_s", Double, nullable=False, comment="without an answer, the next channel is tried after this long"),
+    Column("language", String(8), nullable=False),
+    Column("created_s", Double, nullable=False),
+    UniqueConstraint("person_id", "place"),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("grid_code", String(64), ForeignKey("grids.code"), nullable=False),
+    Column("shown", Text, nullable=False, comment="scheme and host of its address"),
+    Column("sealed", LargeBinary, nullable=False, comment="its address and secret (AEAD)"),
+    Column("created_s", Double, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("key", String(128), nullable=False, unique=True, comment="one message; receivers tell duplicates by it"),
+    Column("purpose", String(16), nullable=False),
+    Column("target_id", String(26), index=True, comment="a channel or webhook, which may be gone by now"),
+    Column("person_id", String(26)),
+    Column("alert_id", String(26), ForeignKey("alerts.id"), nullable=False, index=True),
+    Column("version", Integer, nullable=False, comment="of the event that it tells of"),
+    Column("position", BigInteger, nullable=False),
+    Column("topic", String(32), nullable=False),
+    Column("place", Integer, nullable=False, comment="of the channel among the person's"),
+    Column("on_duty_only", Boolean, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("said", Text, comment="why it was dropped, or what failed last"),
+    Column("attempts", Integer, nullable=False),
+    Column("made_s", Double, nullable=False),
+    Column("due_s", Double, nullable=False),
+    Column("settled_s", Double),
+    Index(None, "state", "due_s"),
+)

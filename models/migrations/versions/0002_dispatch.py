@@ -18,6 +18,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_clock_stamp")),
     )
     op.create_table(
+        "cursors",
+        sa.Column("reader", sa.String(length=64), nullable=False, comment="who reads the log by position"),
+        sa.Column("position", sa.BigInteger(), nullable=False, comment="every sealed event up to here has been read"),
+        sa.PrimaryKeyConstraint("reader", name=op.f("pk_cursors")),
+    )
+    op.create_table(
         "absences",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("person_id", sa.String(length=26), nullable=False),
@@ -45,6 +51,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("grid_code", name=op.f("pk_calendars")),
     )
     op.create_table(
+        "channels",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("person_id", sa.String(length=26), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False, comment="1 is tried first"),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("shown", sa.Text(), nullable=False, comment="what may be read of it: no token, no number"),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False, comment="its address and tokens (AEAD)"),
+        sa.Column(
+            "wait_s",
+            sa.Double(),
+            nullable=False,
+            comment="without an answer, the next channel is tried after this long",
+        ),
+        sa.Column("language", sa.String(length=8), nullable=False),
+        sa.Column("created_s", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_channels_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_channels")),
+        sa.UniqueConstraint("person_id", "place", name=op.f("uq_channels_person_id_place")),
+    )
+    op.create_table(
         "clock_policies",
         sa.Column("grid_code", sa.String(length=64), nullable=False),
         sa.Column("kind", sa.String(length=64), nullable=False, comment="* for any"),
@@ -66,6 +92,36 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("co_assignees", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_co_assignees_person_id"), ["person_id"], unique=False)
+
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("key", sa.String(length=128), nullable=False, comment="one message; receivers tell duplicates by it"),
+        sa.Column("purpose", sa.String(length=16), nullable=False),
+        sa.Column(
+            "target_id", sa.String(length=26), nullable=True, comment="a channel or webhook, which may be gone by now"
+        ),
+        sa.Column("person_id", sa.String(length=26), nullable=True),
+        sa.Column("alert_id", sa.String(length=26), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False, comment="of the event that it tells of"),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("topic", sa.String(length=32), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False, comment="of the channel among the person's"),
+        sa.Column("on_duty_only", sa.Boolean(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("said", sa.Text(), nullable=True, comment="why it was dropped, or what failed last"),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("made_s", sa.Double(), nullable=False),
+        sa.Column("due_s", sa.Double(), nullable=False),
+        sa.Column("settled_s", sa.Double(), nullable=True),
+        sa.ForeignKeyConstraint(["alert_id"], ["alerts.id"], name=op.f("fk_deliveries_alert_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
+        sa.UniqueConstraint("key", name=op.f("uq_deliveries_key")),
+    )
+    with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_deliveries_alert_id"), ["alert_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_deliveries_state_due_s"), ["state", "due_s"], unique=False)
+        batch_op.create_index(batch_op.f("ix_deliveries_target_id"), ["target_id"], unique=False)
 
     op.create_table(
         "handovers",
@@ -144,6 +200,17 @@ def upgrade() -> None:
     with op.batch_alter_table("timers", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_timers_fired_s_due_s"), ["fired_s", "due_s"], unique=False)
 
+    op.create_table(
+        "webhooks",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("grid_code", sa.String(length=64), nullable=False),
+        sa.Column("shown", sa.Text(), nullable=False, comment="scheme and host of its address"),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False, comment="its address and secret (AEAD)"),
+        sa.Column("created_s", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(["grid_code"], ["grids.code"], name=op.f("fk_webhooks_grid_code")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhooks")),
+    )
     with op.batch_alter_table("alerts", schema=None) as batch_op:
         batch_op.add_column(
             sa.Column(
