@@ -38,6 +38,16 @@ class Person:
     active: bool
     must_change_password: bool
     created_s: float
+    organisation: str | None = None
+    skills: tuple[str, ...] = ()
+    last_seen_s: float | None = None
+    unreachable_s: float | None = None
+    unreachable_reason: str | None = None
+
+    @property
+    def reachable(self) -> bool:
+        """Whoever was marked unreachable is so until they are seen alive again."""
+        return self.unreachable_s is None or (self.last_seen_s is not None and self.last_seen_s > self.unreachable_s)
 
 
 @dataclass(frozen=True)
@@ -82,6 +92,11 @@ def person_of(connection: Connection, row: Row[Any]) -> Person:
         active=row.active,
         must_change_password=row.must_change_password,
         created_s=row.created_s,
+        organisation=row.organisation_code,
+        skills=tuple(row.skills or ()),
+        last_seen_s=row.last_seen_s,
+        unreachable_s=row.unreachable_s,
+        unreachable_reason=row.unreachable_reason,
     )
 
 
@@ -106,6 +121,7 @@ def sign_in(engine: Engine, username: str, password: str, address: str, session_
     with writing(engine) as connection:
         connection.execute(delete(sign_in_failures).where(sign_in_failures.c.subject == account))
         connection.execute(delete(sessions).where(sessions.c.person_id == row.id, sessions.c.expires_s < now_s))
+        connection.execute(update(people).where(people.c.id == row.id).values(last_seen_s=now_s))
         connection.execute(
             insert(sessions).values(
                 token_sha256=_sha256(token),
@@ -158,7 +174,7 @@ def sign_out(engine: Engine, token: str, now_s: float) -> None:
 def revoke_all(engine: Engine, person_id: str, now_s: float) -> int:
     """Ends every session of a person; how many there were."""
     with writing(engine) as connection:
-        return _revoke(connection, person_id, now_s)
+        return revoke(connection, person_id, now_s)
 
 
 def change_password(engine: Engine, token: str, current: str, new: str, now_s: float) -> None:
@@ -197,10 +213,11 @@ def store_password(
         .where(people.c.id == person_id)
         .values(password_hash=password_hash, must_change_password=must_change)
     )
-    _revoke(connection, person_id, now_s, keep_token)
+    revoke(connection, person_id, now_s, keep_token)
 
 
-def _revoke(connection: Connection, person_id: str, now_s: float, keep_token: str | None = None) -> int:
+def revoke(connection: Connection, person_id: str, now_s: float, keep_token: str | None = None) -> int:
+    """As ``revoke_all``, in the caller's transaction; the session of ``keep_token`` goes on."""
     kept = "" if keep_token is None else _sha256(keep_token)
     ended = connection.execute(
         update(sessions)

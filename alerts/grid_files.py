@@ -161,7 +161,7 @@ class _Reader:
 
     def read(self, where: str, cells: Mapping[str, Any]) -> GridRow | None:
         before = len(self._faults)
-        damaged = _damaged_code(cells.get("code"))
+        damaged = damaged_code(cells.get("code"))
         code = None if damaged else read_code(cells.get("code"))
         if code is not None:
             self.stated.add(code)
@@ -194,7 +194,7 @@ class _Reader:
     def _parent(self, where: str, value: Any) -> str | None:
         if value in (None, ""):
             return None
-        damaged, code = _damaged_code(value), read_code(value)
+        damaged, code = damaged_code(value), read_code(value)
         if damaged or code is None:
             self._faults.append(Fault(where, f"its parent {damaged}" if damaged else "its parent is no grid code"))
             return None
@@ -240,7 +240,7 @@ def read_code(value: Any) -> str | None:
     return text if isinstance(text, str) and _CODE.fullmatch(text) else None
 
 
-def _damaged_code(value: Any) -> str | None:
+def damaged_code(value: Any) -> str | None:
     """What became of a code that a spreadsheet took for a number, as a sentence; None for any other."""
     shown = None
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= _LONGEST_NUMBER:

@@ -61,12 +61,12 @@ class GridRegistry:
             return [_grid(row) for row in connection.execute(query)]
 
     def plan_import(
-        self, data: bytes, actor: Actor, scheme: str = "local", system: MapSystem | None = None
-    ) -> tuple[GridPlan, Findings]:
-        """What a file would make of the tree in sight, and what would be odd about it: a dry run, nothing is written.
+        self, data: bytes, actor: Actor, scheme: str = "local", system: MapSystem | None = None, *, look: bool = True
+    ) -> tuple[GridPlan, Findings | None]:
+        """What a file would make of the tree in sight; with ``look`` also what would be odd about it.
 
-        Looked at as of when the last of its grids begins to be valid, or now. Raises InvalidInput for what is no such
-        file, TooLarge; Forbidden for one who may import nothing.
+        Nothing is written. Looked at as of when the last of its grids begins to be valid, or now. Raises InvalidInput
+        for what is no such file, TooLarge; Forbidden for one who may import nothing.
         """
         tree = self.tree(actor)
         if not (actor.is_system or actor.paths_for(Permission.GRID_WRITE)):
@@ -82,10 +82,12 @@ class GridRegistry:
                 for g in plan.grids
                 if g != there.get(g.code) and not g.path.startswith(allowed)
             ]
+        plan = replace(plan, faults=tuple(faults))
+        if not look:
+            return plan, None
         merged = {grid.code: grid for grid in (*tree, *plan.grids)}
         at_s = max([self._clock(), *(grid.valid_from_s for grid in plan.grids if grid.valid_from_s is not None)])
-        findings = examine(list(merged.values()), {grid.code for grid in plan.grids}, at_s)
-        return replace(plan, faults=tuple(faults)), findings
+        return plan, examine(list(merged.values()), {grid.code for grid in plan.grids}, at_s)
 
     def import_grids(self, new: Sequence[Grid], actor: Actor) -> int:
         """Adds and changes grids, all or none, parents before children; how many differed from what was there.

@@ -3,10 +3,10 @@
 from alerts.accounts import Person
 from alerts.camera_checks import NewCamera
 from alerts.camera_registry import CameraRegistry
-from alerts.person_registry import PersonRegistry
+from alerts.rota import RotaRegistry
 
 __all__ = ["NewCamera", "Person", "Registry"]
 
 
-class Registry(CameraRegistry, PersonRegistry):
+class Registry(CameraRegistry, RotaRegistry):
     """All of it: one engine, one vault, one index of the grids."""

@@ -24,7 +24,11 @@ class Permission(StrEnum):
     CAMERA_WRITE = "camera:write"
     GRID_READ = "grid:read"
     GRID_WRITE = "grid:write"
+    PEOPLE_READ = "people:read"
     PEOPLE_WRITE = "people:write"
+    PEOPLE_REACH = "people:reach"
+    DUTY_WRITE = "duty:write"
+    DESK_HANDOVER = "desk:handover"
     AUDIT_READ = "audit:read"
     POLICY_WRITE = "policy:write"
 
@@ -52,6 +56,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             | _TAKE_PART
             | {_P.ALERT_ACKNOWLEDGE, _P.ALERT_DISPATCH, _P.ALERT_VERIFY, _P.ALERT_REOPEN, _P.ALERT_VOID}
             | {_P.ALERT_TRANSFER, _P.ALERT_EVALUATE}
+            | {_P.PEOPLE_READ, _P.PEOPLE_REACH, _P.DESK_HANDOVER}
         ),
         Role.GRID_WORKER: frozenset(_TAKE_PART | {_P.ALERT_WORK}),
         Role.UNIT: frozenset(_TAKE_PART | {_P.ALERT_WORK, _P.ALERT_TRANSFER}),
@@ -61,8 +66,11 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             | _TAKE_PART
             | {_P.ALERT_VERIFY, _P.ALERT_REOPEN, _P.ALERT_TRANSFER, _P.ALERT_VOID, _P.AUDIT_READ}
             | {_P.ALERT_SUPERVISE, _P.ALERT_EVALUATE}
+            | {_P.PEOPLE_READ, _P.PEOPLE_REACH, _P.DUTY_WRITE, _P.DESK_HANDOVER}
         ),
-        Role.ADMIN: frozenset(_SEE | {_P.CAMERA_WRITE, _P.GRID_WRITE, _P.PEOPLE_WRITE, _P.POLICY_WRITE}),
+        Role.ADMIN: frozenset(
+            _SEE | {_P.CAMERA_WRITE, _P.GRID_WRITE, _P.PEOPLE_READ, _P.PEOPLE_WRITE, _P.DUTY_WRITE, _P.POLICY_WRITE}
+        ),
         Role.AUDITOR: frozenset({_P.ALERT_READ, _P.GRID_READ, _P.AUDIT_READ}),
     }
 )
@@ -110,7 +118,7 @@ class Grid:
 
     ``level`` counts from 1 at the root. ``valid_from_s``/``valid_to_s`` bound it in time (Unix seconds).
     ``polygon`` is a GeoJSON Polygon or MultiPolygon geometry in WGS-84, or None for a unit without land of its own.
-    ``system`` is the map system that it was stated in; ``polygon_raw`` keeps it as it was stated, where that was another.
+    ``system`` is the map system it was stated in; ``polygon_raw`` keeps it as it was stated, where that was another.
     """
 
     code: str
