@@ -37,6 +37,14 @@ class PersonRegistry(OrganisationRegistry):
         with reading(self._engine) as connection:
             return stored_person(connection, person_id)
 
+    def person_named(self, username: str) -> Person:
+        """By user name; for the product itself: asks no policy. Raises NotFound."""
+        with reading(self._engine) as connection:
+            row = connection.execute(select(people).where(people.c.username == checked_key(username))).one_or_none()
+            if row is None:
+                raise NotFound(f"there is no user {username}")
+            return person_of(connection, row)
+
     def people(self, actor: Actor, *, limit: int = 100, after: str | None = None) -> Page[Person]:
         """Those who hold a grant where the actor administers people, by user name."""
         held = select(tables.grants.c.person_id).join(grids, grids.c.code == tables.grants.c.grid_code)
