@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 
-from api import alerts, cameras, errors, evidence, grids, live, people, queue, sessions, system
+from api import alerts, cameras, errors, evidence, grids, live, people, policies, queue, sessions, system
 from api.edge import Edge
 from api.page import pages
 from api.schemas import Problem
@@ -55,6 +55,7 @@ def create_app(services: Services) -> FastAPI:
         grids.router,
         cameras.router,
         people.router,
+        policies.router,
         live.router,
         system.router,
         pages(),
