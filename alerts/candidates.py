@@ -129,19 +129,29 @@ def present(
     return ordered, missing
 
 
-def fit(duties: Sequence[Duty], needs: Collection[str]) -> tuple[list[Duty], list[Missing]]:
-    """Those on duty who can be reached and hold each skill of ``needs``, in the order given; the others with why."""
-    able: list[Duty] = []
+def by_skill(duties: Sequence[Duty], needs: Collection[str]) -> tuple[list[Duty], list[Missing]]:
+    """Those on duty who hold each skill of ``needs``, in the order given; the others with what they lack."""
+    skilled: list[Duty] = []
     missing: list[Missing] = []
     for duty in duties:
         lacking = tuple(sorted(set(needs) - set(duty.skills)))
-        if not duty.reachable:
-            missing.append(Missing(duty.person_id, duty.person_name, duty.grid_code, Why.UNREACHABLE))
-        elif lacking:
+        if lacking:
             missing.append(Missing(duty.person_id, duty.person_name, duty.grid_code, Why.LACKS_SKILL, skills=lacking))
         else:
-            able.append(duty)
-    return able, missing
+            skilled.append(duty)
+    return skilled, missing
+
+
+def fit(duties: Sequence[Duty], needs: Collection[str]) -> tuple[list[Duty], list[Missing]]:
+    """Those on duty who can be reached and hold each skill of ``needs``, in the order given; the others with why."""
+    reached = [duty for duty in duties if duty.reachable]
+    silent = [
+        Missing(duty.person_id, duty.person_name, duty.grid_code, Why.UNREACHABLE)
+        for duty in duties
+        if not duty.reachable
+    ]
+    skilled, lacking = by_skill(reached, needs)
+    return skilled, silent + lacking
 
 
 def off_shift(
@@ -170,3 +180,8 @@ def told(missing: Sequence[Missing]) -> tuple[str, str]:
     more = len(said) - MOST_NAMED
     chinese = "、".join(zh for zh, _ in said[:MOST_NAMED]) + (f"等{len(said)}人" if more > 0 else "")
     return chinese, ", ".join(en for _, en in said[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def in_brackets(missing: Sequence[Missing]) -> str:
+    """As ``told``, to follow a shortfall's sentence; "" for nobody."""
+    return "（{} / {}）".format(*told(missing)) if missing else ""

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, delete, insert, select
+from sqlalchemy import Connection, and_, delete, insert, select
 
 from alerts.accounts import USERNAME
 from alerts.database import reading, writing
@@ -107,15 +107,9 @@ class RotaRegistry(ShiftRegistry):
         return tuple(wanted)
 
     def needs(self, grid_path: str, kind: str) -> tuple[str, ...]:
-        """The skills that a case of that kind needs in the grid of that path: what it and each grid above it says."""
-        query = (
-            select(skill_needs.c.skill)
-            .where(skill_needs.c.kind == kind, skill_needs.c.grid_code.in_(grid_path.strip("/").split("/")))
-            .distinct()
-            .order_by(skill_needs.c.skill)
-        )
+        """As ``skills_needed``."""
         with reading(self._engine) as connection:
-            return tuple(connection.execute(query).scalars())
+            return skills_needed(connection, grid_path, kind)
 
     def all_needs(self, actor: Actor, grid_code: str) -> dict[str, list[str]]:
         """What was said for just that grid: skills by kind. Raises NotFound."""
@@ -126,6 +120,17 @@ class RotaRegistry(ShiftRegistry):
             for row in connection.execute(query):
                 found.setdefault(row.kind, []).append(row.skill)
         return found
+
+
+def skills_needed(connection: Connection, grid_path: str, kind: str) -> tuple[str, ...]:
+    """The skills that a case of that kind needs in the grid of that path: what it and each grid above it says."""
+    query = (
+        select(skill_needs.c.skill)
+        .where(skill_needs.c.kind == kind, skill_needs.c.grid_code.in_(grid_path.strip("/").split("/")))
+        .distinct()
+        .order_by(skill_needs.c.skill)
+    )
+    return tuple(connection.execute(query).scalars())
 
 
 def _read(row: Row, faults: list[Fault]) -> RotaRow | None:

@@ -134,7 +134,7 @@ class ShiftRegistry(PersonRegistry):
     def duties(self, codes: Collection[str], now_s: float) -> list[Duty]:
         """Who is on duty now in any of those grids, first to be asked first, with how many cases each has in hand."""
         with reading(self._engine) as connection:
-            return _present(connection, codes, now_s)[0]
+            return on_rota(connection, codes, now_s)[0]
 
     def roster(
         self, actor: Actor, grid_code: str, at_s: float, needs: Collection[str] = ()
@@ -146,7 +146,7 @@ class ShiftRegistry(PersonRegistry):
         grid = self.grid(grid_code, actor)
         check(actor, Permission.PEOPLE_READ, grid.path, sight=Permission.GRID_READ)
         with reading(self._engine) as connection:
-            there, gone = _present(connection, [grid.code], at_s)
+            there, gone = on_rota(connection, [grid.code], at_s)
             able, unfit = fit(there, needs)
             posted = _posted(connection, grid.code)
             coming = _shifts(connection, [grid.code], at_s, at_s + LOOK_AHEAD_S)
@@ -192,7 +192,8 @@ def _number(after: str) -> int:
     return int(after)
 
 
-def _present(connection: Connection, codes: Collection[str], now_s: float) -> tuple[list[Duty], list[Missing]]:
+def on_rota(connection: Connection, codes: Collection[str], now_s: float) -> tuple[list[Duty], list[Missing]]:
+    """Who is on duty in those grids by the rota now, stand-ins in their places; and who of it is not there."""
     shifts = _shifts(connection, codes, now_s, now_s)
     ids = {shift.person_id for shift in shifts}
     away = _away(connection, ids, now_s)

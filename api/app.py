@@ -7,7 +7,22 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 
-from api import alerts, cameras, errors, evidence, grids, live, people, policies, queue, sessions, system
+from api import (
+    alerts,
+    cameras,
+    duties,
+    errors,
+    evidence,
+    grids,
+    handovers,
+    live,
+    organisations,
+    people,
+    policies,
+    queue,
+    sessions,
+    system,
+)
 from api.edge import Edge
 from api.page import pages
 from api.schemas import Problem
@@ -55,6 +70,9 @@ def create_app(services: Services) -> FastAPI:
         grids.router,
         cameras.router,
         people.router,
+        organisations.router,
+        duties.router,
+        handovers.router,
         policies.router,
         live.router,
         system.router,
@@ -63,6 +81,7 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(router)
     caps = {
         "/v1/grids/import": grids.IMPORT_MAX_BYTES,
+        "/v1/shifts/import": duties.IMPORT_MAX_BYTES,
         "/evidence": services.settings.photo_max_bytes + evidence.MULTIPART_OVERHEAD_BYTES,
     }
     app.add_middleware(Edge, caps=caps, observed=services.metrics.observed)
