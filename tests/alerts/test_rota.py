@@ -15,7 +15,7 @@ from alerts.grid_import import parse_grids
 from alerts.inbox import inbox
 from alerts.organisations import OrganisationKind
 from alerts.registry import NewCamera
-from models.alert import Command, CommandType
+from models.alert import Alert, Command, CommandType
 from models.camera import SourceUrl
 from models.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
 from models.geo import distance_m
@@ -185,16 +185,7 @@ def test_a_dispatch_asks_whoever_has_the_skill_and_says_why_others_were_not(scen
     registry.add_absence(SYSTEM, away, NOW - 1, NOW + DAY, "年假")
     registry.change_person(SYSTEM, skilled, skills=["crowd"])
     registry.set_needs(SYSTEM, "R", "crowding", ["crowd"])
-    desk = Desk(scene.engine, registry, claim_lease_s=60)
-    incident = Incident(
-        source="worker:1", seq=1, kind="crowding", phase=Phase.ONSET, camera_id=camera.id, zone_id="z",
-        severity=Severity.ORANGE, confidence=0.8, place=place(990), accuracy_m=50.0, onset_s=NOW - 9, at_s=NOW,
-        measure={"persons": 24}, reason="24 persons", model="test", evidence=(),
-    )  # fmt: skip
-    receipt = desk.report(incident, NOW)
-    operator = actor(Role.OPERATOR, "R")
-    alert = desk.alert(receipt.alert_id or "", operator)
-    alert = desk.execute(alert.id, Command(CommandType.ACKNOWLEDGE, operator), alert.version, NOW + 1)
+    desk, operator, alert = acknowledged(scene, camera.id)
     near = registry.places(operator, alert.place, alert.accuracy_m)
     assert [(item.grid.code, item.grid.name) for item in near] == [("A1", "网格"), ("A2", "网格")]
     assert near[1].distance_m == pytest.approx(distance_m(place(990), place(1000)), abs=0.1)
@@ -207,6 +198,31 @@ def test_a_dispatch_asks_whoever_has_the_skill_and_says_why_others_were_not(scen
     alert = desk.execute(alert.id, chosen, alert.version, NOW + 3)
     assert alert.offered_to == (skilled,)
     assert "A2" in (alert.shortfall or "")
+
+
+def acknowledged(scene: Scene, camera_id: str) -> tuple[Desk, Actor, Alert]:
+    """An alert in A1, ten metres from A2."""
+    desk, operator = Desk(scene.engine, scene.registry, claim_lease_s=60), actor(Role.OPERATOR, "R")
+    incident = Incident(
+        source="worker:1",
+        seq=1,
+        kind="crowding",
+        phase=Phase.ONSET,
+        camera_id=camera_id,
+        zone_id="z",
+        severity=Severity.ORANGE,
+        confidence=0.8,
+        place=place(990),
+        accuracy_m=50.0,
+        onset_s=NOW - 9,
+        at_s=NOW,
+        measure={"persons": 24},
+        reason="24 persons",
+        model="test",
+        evidence=(),
+    )
+    alert = desk.alert(desk.report(incident, NOW).alert_id or "", operator)
+    return desk, operator, desk.execute(alert.id, Command(CommandType.ACKNOWLEDGE, operator), alert.version, NOW + 1)
 
 
 def _camera() -> NewCamera:
@@ -225,6 +241,11 @@ def test_a_place_is_looked_up_as_the_tree_was_then(scene: Scene) -> None:
 def test_a_units_inbox_is_for_those_who_see_its_grid(scene: Scene) -> None:
     scene.registry.add_organisation(SYSTEM, "power", "供电所", OrganisationKind.UNIT, "A")
     assert inbox(scene.engine, actor(Role.UNIT, "A"), "power").items == ()
+    desk, operator, alert = acknowledged(scene, scene.registry.add_camera(SYSTEM, _camera()).id)
+    across = Command(CommandType.TRANSFER_ACROSS, operator, {"unit": "power"}, "a matter of the mains")
+    desk.execute(alert.id, across, alert.version, NOW + 2)
+    assert [item.id for item in inbox(scene.engine, actor(Role.UNIT, "A"), "power").items] == [alert.id]
+    assert inbox(scene.engine, SYSTEM, "power", after=f"2~{NOW + 9!r}~0").items == ()
     for code, who in (("power", actor(Role.UNIT, "B")), ("nowhere", actor(Role.UNIT, "A"))):
         with pytest.raises(NotFound):
             inbox(scene.engine, who, code)
