@@ -10,6 +10,8 @@ from fastapi import FastAPI
 from api import (
     alerts,
     cameras,
+    channels,
+    deliveries,
     duties,
     errors,
     evidence,
@@ -22,6 +24,7 @@ from api import (
     queue,
     sessions,
     system,
+    webhooks,
 )
 from api.edge import Edge
 from api.page import pages
@@ -74,6 +77,9 @@ def create_app(services: Services) -> FastAPI:
         duties.router,
         handovers.router,
         policies.router,
+        channels.router,
+        webhooks.router,
+        deliveries.router,
         live.router,
         system.router,
         pages(),

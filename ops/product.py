@@ -29,6 +29,7 @@ def to_environ(settings: Settings) -> dict[str, str]:
         "WANGGE_HOST": settings.host,
         "WANGGE_PORT": str(settings.port),
         "WANGGE_CAMERA_NETWORKS": ",".join(str(network) for network in settings.camera_networks.networks),
+        "WANGGE_EGRESS_NETWORKS": ",".join(str(network) for network in settings.egress_networks.networks),
         "WANGGE_ZOO": str(settings.zoo or ""),
         "WANGGE_DETECTOR": settings.detector,
         "WANGGE_DETECTOR_TILES": settings.detector_tiles,
@@ -139,6 +140,7 @@ def specs(settings: Settings) -> list[Spec]:
     environ: Mapping[str, str] = to_environ(settings)
     return [
         Spec("dispatcher", module("alerts"), environ),
+        Spec("notifier", module("alerts.notifier"), environ),
         Spec("worker", module("ingest"), environ, ready=lambda: listens(settings.video_desk)),
         Spec("api", module("api"), environ, ready=lambda: (get(settings, "/healthz") or (0, b""))[0] == 200),
     ]
@@ -223,7 +225,7 @@ class Product:
             engine.dispose()
         if self._prepare:
             self._prepare(self.settings)
-        self._say("dispatcher, camera worker, API")
+        self._say("dispatcher, notifier, camera worker, API")
         supervisor.start([*self._extra, *self._own(self.settings)], self._within_s)
         note = {"supervisor": os.getpid(), "host": self.settings.host, "port": self.settings.port, "at_s": time.time()}
         (run / "product.json").write_text(json.dumps(note))

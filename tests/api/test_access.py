@@ -177,6 +177,17 @@ ELSEWHERE = {
     ("GET", "/v1/events"): "test_live",
 }
 """Routes of those signed in whose calls would end the session, or not end."""
+NOTIFICATIONS = {
+    ("GET", "/v1/people/{person_id}/channels"),
+    ("POST", "/v1/people/{person_id}/channels"),
+    ("DELETE", "/v1/people/{person_id}/channels/{channel_id}"),
+    ("GET", "/v1/webhooks"),
+    ("POST", "/v1/webhooks"),
+    ("DELETE", "/v1/webhooks/{webhook_id}"),
+    ("GET", "/v1/deliveries"),
+    ("POST", "/v1/deliveries/{delivery_id}/retry"),
+}
+"""Have their own roles × districts in test_notification_routes."""
 PUBLIC = {
     ("POST", "/v1/sessions"),
     ("GET", "/healthz"),
@@ -210,7 +221,7 @@ def test_every_route_is_classified_in_exactly_one_way(world: World) -> None:
 
 
 def test_the_matrix_below_knows_every_route(world: World) -> None:
-    assert set(routes_of(world)) == set(CALLS) | set(ELSEWHERE) | PUBLIC
+    assert set(routes_of(world)) == set(CALLS) | set(ELSEWHERE) | NOTIFICATIONS | PUBLIC
 
 
 @pytest.fixture
