@@ -124,11 +124,13 @@ class Overlays(BaseModel):
 
 
 def _shown(shape: type[Shape], value: Any) -> Shape | None:
-    """A frozen value of the core in its shape here: a field ``x_at`` is its ``x_s`` as a moment."""
+    """A frozen value of the core in its shape here: its ``x_s`` is the moment ``x_at``, and its ``at_s`` is ``at``."""
     if value is None:
         return None
+    times = [name for name in vars(value) if name.endswith("_s")]
+    told = {"at" if name == "at_s" else f"{name.removesuffix('_s')}_at": name for name in times}
     fields = {
-        name: at_or_none(getattr(value, f"{name.removesuffix('at')}s")) if name.endswith("at") else getattr(value, name)
+        name: at_or_none(getattr(value, told[name])) if name in told else getattr(value, name)
         for name in shape.model_fields
     }
     return shape(**fields)

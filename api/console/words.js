@@ -13,7 +13,7 @@ const zh = {
   command: {
     acknowledge: "受理", dismiss: "不予受理", dispatch: "派遣", claim: "抢单", release: "放弃", accept: "接单", arrive: "到场",
     return: "退回", suspend: "挂账1天", resume: "恢复", handle: "处置完成", verify: "核查通过", reject: "核查不通过", close: "结案",
-    reopen: "返工", void: "作废", note: "备注",
+    reopen: "返工", void: "申请作废", confirm_void: "确认作废", refuse_void: "不同意作废", take_over: "签收", note: "备注",
   },
   code: {
     false_alarm: "误报", duplicate: "重复", permitted: "已许可", out_of_scope: "不在范围", wrong_grid: "网格不对",
@@ -40,7 +40,8 @@ const en = {
   command: {
     acknowledge: "Acknowledge", dismiss: "Dismiss", dispatch: "Dispatch", claim: "Claim", release: "Release",
     accept: "Accept", arrive: "I am there", return: "Return", suspend: "Suspend 1 day", resume: "Resume",
-    handle: "Handled", verify: "Verified", reject: "Not fixed", close: "Close", reopen: "Reopen", void: "Void",
+    handle: "Handled", verify: "Verified", reject: "Not fixed", close: "Close", reopen: "Reopen", void: "Ask to void",
+    confirm_void: "Confirm void", refuse_void: "Refuse void", take_over: "Take over",
     note: "Note",
   },
   code: {
