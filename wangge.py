@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from models.errors import WanggeError
+from ops.people_commands import duty, user
 from ops.printing import Json, complain, print_findings, print_json, print_rows
-from ops.registry_commands import camera, grid, registry_of, user
+from ops.registry_commands import camera, grid, registry_of
 
 if TYPE_CHECKING:
     from models.settings import Settings
@@ -31,7 +32,14 @@ app = typer.Typer(
 )
 _db = typer.Typer(help="数据库 The database.", no_args_is_help=True)
 _doctor = typer.Typer(invoke_without_command=True)
-for _name, _part in (("db", _db), ("camera", camera), ("grid", grid), ("user", user), ("doctor", _doctor)):
+for _name, _part in (
+    ("db", _db),
+    ("camera", camera),
+    ("grid", grid),
+    ("user", user),
+    ("duty", duty),
+    ("doctor", _doctor),
+):
     app.add_typer(_part, name=_name)
 
 

@@ -44,6 +44,16 @@ class Person:
     active: bool
     must_change_password: bool
     created_s: float
+    organisation: str | None = None
+    skills: tuple[str, ...] = ()
+    last_seen_s: float | None = None
+    unreachable_s: float | None = None
+    unreachable_reason: str | None = None
+
+    @property
+    def reachable(self) -> bool:
+        """Whoever was marked unreachable is so until they are seen alive again."""
+        return self.unreachable_s is None or (self.last_seen_s is not None and self.last_seen_s > self.unreachable_s)
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,11 @@ def person_of(connection: Connection, row: Row[Any]) -> Person:
         active=row.active,
         must_change_password=row.must_change_password,
         created_s=row.created_s,
+        organisation=row.organisation_code,
+        skills=tuple(row.skills or ()),
+        last_seen_s=row.last_seen_s,
+        unreachable_s=row.unreachable_s,
+        unreachable_reason=row.unreachable_reason,
     )
 
 
@@ -110,6 +125,7 @@ def sign_in(engine: Engine, username: str, password: str, address: str, session_
     with writing(engine) as connection:
         connection.execute(delete(sign_in_failures).where(sign_in_failures.c.subject == account))
         connection.execute(delete(sessions).where(sessions.c.person_id == row.id, sessions.c.expires_s < now_s))
+        connection.execute(update(people).where(people.c.id == row.id).values(last_seen_s=now_s))
         connection.execute(
             insert(sessions).values(
                 token_sha256=_sha256(token),
@@ -207,10 +223,11 @@ def store_password(
         .where(people.c.id == person_id)
         .values(password_hash=password_hash, must_change_password=must_change)
     )
-    _revoke(connection, person_id, now_s, keep_token)
+    revoke(connection, person_id, now_s, keep_token)
 
 
-def _revoke(connection: Connection, person_id: str, now_s: float, keep_token: str | None = None) -> None:
+def revoke(connection: Connection, person_id: str, now_s: float, keep_token: str | None = None) -> None:
+    """Ends the person's sessions, in the caller's transaction; that of ``keep_token`` goes on."""
     kept = "" if keep_token is None else _sha256(keep_token)
     connection.execute(
         update(sessions)

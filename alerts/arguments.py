@@ -27,6 +27,19 @@ def number(value: Any) -> int:
     return value
 
 
+def rating(value: Any) -> int:
+    """How content the reporter is: 1 (bad) to 5 (good)."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 5:
+        raise InvalidInput("must be a whole number, 1 (bad) to 5 (good)")
+    return value
+
+
+def truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidInput("must be true or false")
+    return value
+
+
 def moment(value: Any) -> float:
     """Unix seconds, 1970 to 2286."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1e10:

@@ -1,7 +1,11 @@
 """Opening the ledger's database, and the two ways to use it: reading, and one transaction that writes.
 
-SQLite runs in WAL with synchronous=FULL, PostgreSQL with its own synchronous_commit: what is committed is on disk
-before anyone is told.
+SQLite runs in WAL with synchronous=FULL, PostgreSQL with synchronous_commit: what is committed is on disk before anyone
+is told.
+
+A transaction that writes is alone, on either database: what it reads stays so until it ends. SQLite knows no other way;
+on PostgreSQL an advisory lock makes it so. The few whose speed matters write ``beside`` each other there, and lock each
+row that they decide by.
 """
 
 from collections.abc import Iterator
@@ -14,13 +18,25 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolEmpty
 
 import models
 from models.errors import Misconfigured, Unavailable
 
 LOCK_TIMEOUT_S = 5.0
 """How long a writer waits for another one before the caller is asked to come back."""
+
+_WRITERS = 0x57616E67
+"""PostgreSQL's advisory lock ("Wang"): whoever writes alone holds it, those who write beside each other share it."""
+
+_PREPARE_POSTGRESQL = (
+    f"SET lock_timeout = '{LOCK_TIMEOUT_S:.0f}s'",
+    # A connection that is lost in the middle of a transaction must not hold its locks for hours.
+    "SET idle_in_transaction_session_timeout = '60s'",
+    # A server may be set up to answer before it has written. Stricter settings than "on" are left as they are.
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+)
 
 
 def open_database(url: str) -> Engine:
@@ -33,11 +49,20 @@ def open_database(url: str) -> Engine:
             Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise Misconfigured(f"the database's folder cannot be made: {error.strerror}") from None
-        engine = create_engine(url, connect_args={"timeout": LOCK_TIMEOUT_S})
+        engine = create_engine(url, connect_args={"timeout": LOCK_TIMEOUT_S}, pool_timeout=LOCK_TIMEOUT_S)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(url, pool_pre_ping=True)
+    try:
+        engine = create_engine(url, pool_pre_ping=True, pool_timeout=LOCK_TIMEOUT_S)
+    except (ArgumentError, ImportError):  # the text may hold a password: it is not repeated
+        raise Misconfigured("WANGGE_DATABASE_URL is no URL of a database, such as postgresql+psycopg://…") from None
+    if engine.dialect.name != "postgresql":
+        raise Misconfigured(f"the ledger is kept on SQLite or PostgreSQL, not on {engine.dialect.name}")
+    event.listen(engine, "do_connect", _limit_wait)
+    event.listen(engine, "connect", _prepare_postgresql)
+    event.listen(engine, "begin", _begin_postgresql)
+    return engine
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -48,32 +73,69 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     # A write transaction takes the write lock at once: two that read first and write later would deadlock.
-    writes = connection.get_execution_options().get("writes", False)
+    writes = connection.get_execution_options().get("writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _limit_wait(_dialect: Any, _record: Any, _arguments: Any, about: dict[str, Any]) -> None:
+    about.setdefault("connect_timeout", int(LOCK_TIMEOUT_S))
+
+
+def _prepare_postgresql(connection: Any, _record: Any) -> None:
+    for statement in _PREPARE_POSTGRESQL:
+        connection.execute(statement)
+    connection.commit()
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes")
+    if writes:
+        shared = "_shared" if writes == "beside" else ""
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock{shared}({_WRITERS})")
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A connection whose reads see one moment. Raises Unavailable when the database does not answer."""
+    options: dict[str, Any] = {}
+    if engine.dialect.name == "postgresql":  # SQLite's transactions are so by themselves
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     try:
         with engine.connect() as connection:
-            yield connection
-    except OperationalError as error:
+            yield connection.execution_options(**options)
+    except (DBAPIError, PoolEmpty) as error:
+        if not _may_pass(error):
+            raise
         raise Unavailable(f"the database does not answer: {_said(error)}") from error
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """One transaction: committed, on disk, when the block ends; undone if it raises. Raises Unavailable."""
+def writing(engine: Engine, *, beside: bool = False) -> Iterator[Connection]:
+    """One transaction: committed, on disk, when the block ends; undone if it raises. Raises Unavailable.
+
+    ``beside``: others that say so may write at the same time. For a block that locks every row that it decides by, and
+    bears an IntegrityError where another one was first. Between them a deadlock is possible, and told as Unavailable.
+    """
+    writes = "beside" if beside else "alone"
     try:
-        with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        with engine.connect().execution_options(writes=writes) as connection, connection.begin():
             yield connection
-    except OperationalError as error:
+    except (DBAPIError, PoolEmpty) as error:
+        if not _may_pass(error):
+            raise
         raise Unavailable(f"the database is busy or full; nothing was written: {_said(error)}", 2) from error
 
 
-def _said(error: DBAPIError) -> str:
-    return str(error.orig).splitlines()[0][:200]
+def _may_pass(error: SQLAlchemyError) -> bool:
+    """Whether it may go better next time: a lock, a deadlock, a full disk, a lost or refused connection."""
+    return isinstance(error, OperationalError | PoolEmpty) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    )
+
+
+def _said(error: SQLAlchemyError) -> str:
+    said = str(error.orig if isinstance(error, DBAPIError) else error)
+    return said.splitlines()[0][:200] if said else type(error).__name__
 
 
 def _alembic(url: str) -> Config:

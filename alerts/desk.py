@@ -10,18 +10,18 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 
-from alerts import idempotency, ledger, listing
+from alerts import idempotency, inquiry, late, ledger, listing
+from alerts.clockwork import Clockwork, Failed
 from alerts.database import reading, writing
 from alerts.ledger import IncidentRow
-from alerts.lifecycle import Facts, decide, read_arguments
-from alerts.policy import NO_SUCH_THING, check
-from alerts.projection import claim_expired, detected, evidence_added, outdates, sighted
+from alerts.lifecycle import decide
+from alerts.policy import NO_SUCH_THING, check_on
+from alerts.projection import apply, claim_expired, detected, evidence_added, outdates, sighted
 from alerts.queries import Page
-from alerts.routing import Route, route
 from alerts.transitions import TRANSITIONS
 from alerts.triage import Action, Disposition, triage, unfit, worth_telling
-from models.alert import ENDED, Alert, Command, CommandType, Event, State
-from models.errors import Conflict, InvalidInput, NotFound, StaleVersion
+from models.alert import ENDED, Alert, Command, Event, State
+from models.errors import Conflict, Forbidden, InvalidInput, NotFound, StaleVersion
 from models.geo import GeoPoint
 from models.incident import Evidence, Incident, Severity
 from models.people import Actor, Duty, Permission
@@ -30,8 +30,6 @@ from models.ulid import new_ulid
 MOST_EVIDENCE = 100
 """Pictures that one alert may hold."""
 MOST_EXPIRED = 500
-
-_READ = Permission.ALERT_READ
 
 
 class Location(Protocol):
@@ -81,6 +79,8 @@ class Desk:
 
     def __init__(self, engine: Engine, places: Places, *, claim_lease_s: float) -> None:
         self._engine, self._places, self._claim_lease_s = engine, places, claim_lease_s
+        self._clockwork = Clockwork(engine, places)
+        self.policies = self._clockwork.policies
 
     def report(self, incident: Incident, now_s: float) -> Receipt:
         """Raises OutOfOrder, InvalidInput (a source's name that none can have), Unavailable."""
@@ -132,14 +132,27 @@ class Desk:
             latest = ledger.latest_of(connection, incident.fold_key)
             disposition = triage(incident, latest, now_s)
             if disposition.action is Action.RAISE:
-                alert_id = _raise(connection, grids, incident, home, now_s)
+                alert_id = self._raise(connection, grids, incident, home, now_s)
             elif disposition.action is Action.MERGE and latest is not None:
                 alert_id = latest.id
                 if worth_telling(latest, incident):
                     total = ledger.folded(connection, latest.id) + 1
-                    ledger.append(connection, latest, sighted(latest, incident, total, now_s))
+                    self._clockwork.append(connection, latest, sighted(latest, incident, total, now_s))
         ledger.record(connection, row, disposition, alert_id, now_s)
         return Receipt(disposition.action.value, disposition.reason, alert_id, duplicate=False)
+
+    def _raise(
+        self, connection: Connection, grids: Grids, incident: Incident, home: tuple[str, str], now_s: float
+    ) -> str:
+        """A new alert for the incident; its id. In the camera's own grid where the place lies in none, and says so."""
+        location = grids.locate(incident.place, incident.accuracy_m)
+        reason, grid = incident.reason, home
+        if location.code is not None and location.path is not None:
+            grid = (location.code, location.path)
+        else:
+            reason += f"; the place lies in no grid / 该位置不在任何网格内: {home[0]} is its camera's"
+        event = detected(new_ulid(now_s), incident, grid, location.candidates or (grid[0],), reason, now_s)
+        return self._clockwork.append(connection, None, event).id
 
     def execute(
         self,
@@ -154,55 +167,59 @@ class Desk:
         Raises NotFound (no such alert in the actor's sight), Forbidden, StaleVersion, Conflict, InvalidInput,
         RetryLater (the same request is answered already), Unavailable.
         """
+        try:
+            with writing(self._engine) as connection:
+                return self._execute(connection, alert_id, command, expected_version, now_s, remember)
+        except (Conflict, Forbidden, NotFound):
+            self._keep_late(alert_id, command, expected_version, now_s)
+            raise
+
+    def _execute(
+        self,
+        connection: Connection,
+        alert_id: str,
+        command: Command,
+        expected_version: int,
+        now_s: float,
+        remember: idempotency.Remember | None,
+    ) -> Alert:
+        alert = _found(ledger.load(connection, alert_id, lock=True))
+        check_on(alert, command.actor, TRANSITIONS[command.type].permission)
+        if remember:
+            idempotency.refuse_second(connection, remember)
+        _refuse_stale(connection, alert, expected_version)
+        book = self.policies.book(now_s)
+        facts = inquiry.look_up(connection, self._places, book, alert, command, now_s, self._claim_lease_s)
+        event = decide(alert, command, now_s, facts)
+        if alert.state in ENDED and apply(alert, event).state not in ENDED:
+            _refuse_twin(connection, alert)
+        after = self._clockwork.append(connection, alert, event)
+        if remember:
+            idempotency.remember(connection, remember, after, now_s)
+        return after
+
+    def _keep_late(self, alert_id: str, command: Command, expected_version: int, now_s: float) -> None:
+        """A submission of someone whose claim was lost is kept as a note, whatever they are answered."""
+        if command.type not in late.KEPT:
+            return
         with writing(self._engine) as connection:
-            alert = _found(ledger.load(connection, alert_id, lock=True))
-            check(command.actor, TRANSITIONS[command.type].permission, alert.grid_path, _READ)
-            if remember:
-                idempotency.refuse_second(connection, remember)
-            _refuse_stale(connection, alert, expected_version)
-            event = decide(alert, command, now_s, self._look_up(connection, alert, command, now_s))
-            if command.type is CommandType.REOPEN:
-                _refuse_twin(connection, alert)
-            after = ledger.append(connection, alert, event)
-            if remember:
-                idempotency.remember(connection, remember, after, now_s)
-            return after
-
-    def _look_up(self, connection: Connection, alert: Alert, command: Command, now_s: float) -> Facts:
-        if command.type is CommandType.DISPATCH:
-            return self._dispatch_facts(connection, alert, command, now_s)
-        if command.type in (CommandType.TRANSFER_UP, CommandType.ASSIGN_DOWN):
-            grid_code = read_arguments(command)["grid_code"]
-            return Facts(grid=(grid_code, ledger.grid_path(connection, grid_code) or ""))
-        return Facts(lease_s=self._claim_lease_s)
-
-    def _dispatch_facts(self, connection: Connection, alert: Alert, command: Command, now_s: float) -> Facts:
-        arguments = read_arguments(command)
-        grid_code: str = arguments.get("grid_code", alert.grid_code)
-        path = ledger.grid_path(connection, grid_code)
-        actor = command.actor
-        if path is None or not (actor.is_system or actor.role_for(Permission.ALERT_DISPATCH, path)):
-            raise InvalidInput(f"there is no grid {grid_code} that you may dispatch to")
-        person_id: str | None = arguments.get("person_id")
-        if person_id is not None:
-            if person_id not in ledger.workers(connection, [person_id], path):
-                raise InvalidInput(f"nobody of that id may work on cases in grid {grid_code}")
-            return Facts(Route((person_id,), grid_code, None), (grid_code, path))
-        upwards = [code for code in reversed(path.split("/")) if code]
-        duties = self._places.duties(upwards, now_s)
-        able = ledger.workers(connection, [duty.person_id for duty in duties], path)
-        return Facts(route(upwards, [duty for duty in duties if duty.person_id in able], now_s), (grid_code, path))
+            alert = ledger.load(connection, alert_id, lock=True)
+            if alert is None:
+                return
+            event = late.note(alert, ledger.log(connection, alert_id), command, expected_version, now_s)
+            if event is not None:
+                self._clockwork.append(connection, alert, event)
 
     def add_evidence(self, alert_id: str, actor: Actor, evidence: Evidence, now_s: float) -> Alert:
         """The alert with the picture; unchanged if it has it already. Raises NotFound, Forbidden, Conflict (full)."""
         with writing(self._engine) as connection:
             alert = _found(ledger.load(connection, alert_id, lock=True))
-            role = check(actor, Permission.ALERT_NOTE, alert.grid_path, _READ)
+            role = check_on(alert, actor, Permission.ALERT_NOTE)
             if evidence.sha256 in {item.sha256 for item in alert.evidence}:
                 return alert
             if len(alert.evidence) >= MOST_EVIDENCE:
                 raise Conflict(f"an alert holds at most {MOST_EVIDENCE} pictures")
-            return ledger.append(connection, alert, evidence_added(alert, actor, role, evidence, now_s))
+            return self._clockwork.append(connection, alert, evidence_added(alert, actor, role, evidence, now_s))
 
     def expire_claims(self, now_s: float) -> int:
         """Re-offers cases whose claim has run out, MOST_EXPIRED at a time; how many."""
@@ -212,8 +229,12 @@ class Desk:
         with writing(self._engine) as connection:
             over = ledger.with_claims_over(connection, now_s, MOST_EXPIRED)
             for alert in over:
-                ledger.append(connection, alert, claim_expired(alert, now_s))
+                self._clockwork.append(connection, alert, claim_expired(alert, now_s))
         return len(over)
+
+    def tick(self, now_s: float, failed: Failed | None = None, limit: int = 200) -> int:
+        """Fires the timers that are due; how many had an effect. ``failed`` hears of alerts that could not be moved."""
+        return self._clockwork.tick(now_s, failed, limit)
 
     def alert(self, alert_id: str, actor: Actor) -> Alert:
         """Raises NotFound for what is not in the actor's sight."""
@@ -257,18 +278,6 @@ class Desk:
             return listing.queue(connection, grid_code, actor, now_s, limit=limit, after=after)
 
 
-def _raise(connection: Connection, grids: Grids, incident: Incident, home: tuple[str, str], now_s: float) -> str:
-    """A new alert for the incident; its id. In the camera's own grid where the place lies in none, and says so."""
-    location = grids.locate(incident.place, incident.accuracy_m)
-    reason, grid = incident.reason, home
-    if location.code is not None and location.path is not None:
-        grid = (location.code, location.path)
-    else:
-        reason += f"; the place lies in no grid / 该位置不在任何网格内: {home[0]} is its camera's"
-    event = detected(new_ulid(now_s), incident, grid, location.candidates or (grid[0],), reason, now_s)
-    return ledger.append(connection, None, event).id
-
-
 def _found(alert: Alert | None) -> Alert:
     if alert is None:
         raise NotFound(NO_SUCH_THING)
@@ -277,7 +286,7 @@ def _found(alert: Alert | None) -> Alert:
 
 def _seen(connection: Connection, alert_id: str, actor: Actor) -> Alert:
     alert = _found(ledger.load(connection, alert_id))
-    check(actor, _READ, alert.grid_path, _READ)
+    check_on(alert, actor, Permission.ALERT_READ)
     return alert
 
 

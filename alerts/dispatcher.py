@@ -70,6 +70,10 @@ class Dispatcher:
     reclaim_idle_ms: int = RECLAIM_IDLE_MS
     _in_hand: list[Delivery] = field(default_factory=list)
     _checked: bool = False
+    _stuck: Repeats = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._stuck = Repeats(self.log.warning, "a timer cannot be fired")
 
     def run(self, stop: Stop) -> None:
         """Until stopped. Raises Misconfigured for a Redis that must not be used, and whatever is a fault of ours."""
@@ -88,6 +92,7 @@ class Dispatcher:
             ("seal", 0.05, self.seal),
             ("publish", 0.05, self.publish),
             ("end claims", 1.0, lambda: self.desk.expire_claims(self.clock())),
+            ("look at the clocks", 1.0, self.tick),
             ("heartbeat", HEARTBEAT_S, self._beat),
             ("reclaim", 5.0, self.reclaim),
             ("tidy the stream", 10.0, self.consumer.tidy),
@@ -195,6 +200,11 @@ class Dispatcher:
             sealer.mark_published(self.engine, waiting, self.clock())
             total += len(waiting)
         return total
+
+    def tick(self) -> int:
+        """Fires the timers that are due; how many had an effect."""
+        now_s = self.clock()
+        return self.desk.tick(now_s, lambda error: self._stuck.failed(now_s, error))
 
     def _beat(self) -> None:
         leases.beat(self.engine, "dispatcher", self.holder, self.clock(), ALIVE_S)

@@ -4,15 +4,19 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, case, func, insert, or_, select, update
 
 from alerts.database import reading, writing
-from alerts.grids import GridIndex
+from alerts.grid_check import Findings, examine
+from alerts.grid_import import GridPlan, plan_grids, refusal
+from alerts.grids import Candidate, GridIndex
 from alerts.policy import NO_SUCH_THING, check
 from alerts.queries import Page, checked_key, checked_limit, in_sight, in_subtrees
-from models.errors import Fault, InvalidInput, NotFound
+from models.errors import Fault, Forbidden, NotFound
+from models.geo import GeoPoint, MapSystem
 from models.people import Actor, Grid, Permission
 from models.tables import grids
 
@@ -56,6 +60,35 @@ class GridRegistry:
         with reading(self._engine) as connection:
             return [_grid(row) for row in connection.execute(query)]
 
+    def plan_import(
+        self, data: bytes, actor: Actor, scheme: str = "local", system: MapSystem | None = None, *, look: bool = True
+    ) -> tuple[GridPlan, Findings | None]:
+        """What a file would make of the tree in sight; with ``look`` also what would be odd about it.
+
+        Nothing is written. Looked at as of when the last of its grids begins to be valid, or now. Raises InvalidInput
+        for what is no such file, TooLarge; Forbidden for one who may import nothing.
+        """
+        tree = self.tree(actor)
+        if not (actor.is_system or actor.paths_for(Permission.GRID_WRITE)):
+            raise Forbidden(f"this needs the permission {Permission.GRID_WRITE.value}")
+        plan = plan_grids(data, scheme, tree, system)
+        faults = list(plan.faults)
+        if not faults:
+            there = {grid.code: grid for grid in tree}
+            faults += _misplaced(plan.grids, there)
+            allowed = "/" if actor.is_system else actor.paths_for(Permission.GRID_WRITE)
+            faults += [
+                Fault(g.code, "not yours to write")
+                for g in plan.grids
+                if g != there.get(g.code) and not g.path.startswith(allowed)
+            ]
+        plan = replace(plan, faults=tuple(faults))
+        if not look:
+            return plan, None
+        merged = {grid.code: grid for grid in (*tree, *plan.grids)}
+        at_s = max([self._clock(), *(grid.valid_from_s for grid in plan.grids if grid.valid_from_s is not None)])
+        return plan, examine(list(merged.values()), {grid.code for grid in plan.grids}, at_s)
+
     def import_grids(self, new: Sequence[Grid], actor: Actor) -> int:
         """Adds and changes grids, all or none, parents before children; how many differed from what was there.
 
@@ -70,7 +103,8 @@ class GridRegistry:
             changed = [grid for grid in new if grid != there.get(grid.code)]
             for grid in changed:
                 check(actor, Permission.GRID_WRITE, grid.path, sight=Permission.GRID_READ)
-            _check_places(new, there)
+            if faults := _misplaced(new, there):
+                raise refusal(faults)
             for grid in changed:
                 values = {**vars(grid), "changed_s": changed_s}
                 if grid.code in there:
@@ -81,6 +115,18 @@ class GridRegistry:
             self._index_checked_s = -math.inf
         return len(changed)
 
+    def places(self, actor: Actor, point: GeoPoint, accuracy_m: float, at_s: float | None = None) -> list[Candidate]:
+        """The grids in sight that a place may lie in, likeliest first, as the tree is now or was, or will be, ``at_s``.
+
+        Raises InvalidInput.
+        """
+        index = self.grid_index(self._clock()) if at_s is None else self._index_of(at_s)
+        return [
+            candidate
+            for candidate in index.candidates(point, accuracy_m)
+            if actor.is_system or actor.role_for(Permission.GRID_READ, candidate.grid.path)
+        ]
+
     def grid_index(self, now_s: float) -> GridIndex:
         """The grids that are valid now, for look-ups; at most INDEX_MAX_AGE_S behind. Cheap to ask per incident."""
         with self._index_lock:
@@ -90,8 +136,7 @@ class GridRegistry:
             return self._index
 
     def _current_index(self, now_s: float) -> GridIndex:
-        begun = or_(grids.c.valid_from_s.is_(None), grids.c.valid_from_s <= now_s)
-        ended = grids.c.valid_to_s <= now_s
+        begun, ended = _begun(now_s), grids.c.valid_to_s <= now_s
         # Each part of the stamp only grows with time, so that no two states of the tree look the same.
         stamp = select(
             func.count(),
@@ -103,9 +148,18 @@ class GridRegistry:
             found = connection.execute(stamp).one()
             if self._index is not None and found == self._index_stamp:
                 return self._index
-            rows = connection.execute(select(grids).where(begun, or_(grids.c.valid_to_s.is_(None), ~ended))).all()
         self._index_stamp = found
+        return self._index_of(now_s)
+
+    def _index_of(self, at_s: float) -> GridIndex:
+        lasting = or_(grids.c.valid_to_s.is_(None), grids.c.valid_to_s > at_s)
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(grids).where(_begun(at_s), lasting)).all()
         return GridIndex([_grid(row) for row in rows])
+
+
+def _begun(at_s: float) -> ColumnElement[bool]:
+    return or_(grids.c.valid_from_s.is_(None), grids.c.valid_from_s <= at_s)
 
 
 def grid_of(connection: Connection, code: str) -> Grid:
@@ -127,11 +181,13 @@ def _grid(row: Row[Any]) -> Grid:
         polygon=row.polygon,
         valid_from_s=row.valid_from_s,
         valid_to_s=row.valid_to_s,
+        system=row.system,
+        polygon_raw=row.polygon_raw,
     )
 
 
-def _check_places(new: Sequence[Grid], there: Mapping[str, Grid]) -> None:
-    """Raises InvalidInput for grids that would move, and for those whose parent is not above them."""
+def _misplaced(new: Sequence[Grid], there: Mapping[str, Grid]) -> list[Fault]:
+    """A fault for each grid that would move, and for each whose parent is not above it."""
     faults = []
     placed = dict(there)
     for grid in new:
@@ -141,5 +197,4 @@ def _check_places(new: Sequence[Grid], there: Mapping[str, Grid]) -> None:
         elif grid.code in there and there[grid.code].path != grid.path:
             faults.append(Fault(grid.code, "it stands elsewhere in the tree already; a grid does not move"))
         placed[grid.code] = grid
-    if faults:
-        raise InvalidInput(f"no grid was imported; the first fault: {faults[0]}", faults)
+    return faults

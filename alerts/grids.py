@@ -17,6 +17,14 @@ MOST_CANDIDATES = 20
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """A grid that a place may lie in. ``distance_m``: from the place to its border, 0 where it contains it."""
+
+    grid: Grid
+    distance_m: float
+
+
+@dataclass(frozen=True)
 class Location:
     """Where a place lies in the grid tree.
 
@@ -48,6 +56,14 @@ class GridIndex:
 
     def locate(self, point: GeoPoint, accuracy_m: float) -> Location:
         """``accuracy_m``: how far the place may be off, metres, 0 or more. Raises InvalidInput for other numbers."""
+        found = self.candidates(point, accuracy_m)
+        if not found:
+            return NOWHERE
+        home = found[0].grid
+        return Location(home.code, home.path, tuple(candidate.grid.code for candidate in found))
+
+    def candidates(self, point: GeoPoint, accuracy_m: float) -> list[Candidate]:
+        """As ``locate``, with each grid and how far it is away."""
         if not (math.isfinite(accuracy_m) and accuracy_m >= 0):
             raise InvalidInput(f"an accuracy is 0 metres or more, not {accuracy_m}")
         north = math.radians(1) * EARTH_RADIUS_M
@@ -63,10 +79,8 @@ class GridIndex:
         )
         leaves = [i for i, m in away_m.items() if m <= accuracy_m and self._is_leaf[i] and i != home]
         leaves.sort(key=lambda i: (away_m[i], self._grids[i].code))
-        found = [self._grids[i] for i in ([] if home is None else [home]) + leaves][:MOST_CANDIDATES]
-        if not found:
-            return NOWHERE
-        return Location(found[0].code, found[0].path, tuple(grid.code for grid in found))
+        found = ([] if home is None else [home]) + leaves
+        return [Candidate(self._grids[i], away_m[i]) for i in found[:MOST_CANDIDATES]]
 
     def _near(self, point: GeoPoint, east_deg: float, north_deg: float) -> NDArray[np.intp]:
         box = shapely.box(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from alerts.database import reading, writing
 from models.alert import Alert
@@ -17,6 +18,9 @@ from models.text import checked_text
 
 KEEP_S = 24 * 3600.0
 """How long an answer is remembered: a phone that was out of reach for a shift gets it."""
+
+_ANSWERED = "the same request has just been answered: send it again to get that answer"
+_KEEP = insert(idempotency)
 
 
 @dataclass(frozen=True)
@@ -62,22 +66,18 @@ def refuse_second(connection: Connection, wanted: Remember) -> None:
         select(idempotency.c.key).where(idempotency.c.person_id == wanted.person_id, idempotency.c.key == wanted.key)
     ).one_or_none()
     if row is not None:
-        raise RetryLater("the same request has just been answered: send it again to get that answer")
+        raise RetryLater(_ANSWERED)
 
 
 def remember(connection: Connection, wanted: Remember, alert: Alert, now_s: float) -> None:
-    """Stores the answer for the alert as it is after the command."""
+    """Stores the answer for the alert as it is after the command. Raises RetryLater as ``refuse_second`` does."""
     status, response = wanted.answer(alert)
-    connection.execute(
-        insert(idempotency).values(
-            person_id=wanted.person_id,
-            key=wanted.key,
-            request_sha256=wanted.request_sha256,
-            status=status,
-            response=response,
-            at_s=now_s,
-        )
-    )
+    about = {"person_id": wanted.person_id, "key": wanted.key, "request_sha256": wanted.request_sha256}
+    try:
+        with connection.begin_nested():
+            connection.execute(_KEEP, {**about, "status": status, "response": response, "at_s": now_s})
+    except IntegrityError:  # the same request, to another alert, committed since
+        raise RetryLater(_ANSWERED) from None
 
 
 def forget(engine: Engine, now_s: float) -> int:

@@ -1,6 +1,7 @@
 """Leases between processes, in SQL: what one process at a time may do, and signs of life."""
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from alerts.database import reading, writing
 from models.tables import leases
@@ -15,7 +16,11 @@ def take(connection: Connection, name: str, holder: str, now_s: float, lease_s: 
     """
     row = connection.execute(select(leases).where(leases.c.name == name).with_for_update()).one_or_none()
     if row is None:
-        connection.execute(insert(leases).values(name=name, holder=holder, fence=1, until_s=now_s + lease_s))
+        try:
+            with connection.begin_nested():
+                connection.execute(insert(leases).values(name=name, holder=holder, fence=1, until_s=now_s + lease_s))
+        except IntegrityError:  # another process was first this very moment
+            return False
         return True
     if row.holder != holder and row.until_s > now_s:
         return False
@@ -28,7 +33,7 @@ def take(connection: Connection, name: str, holder: str, now_s: float, lease_s: 
 
 def beat(engine: Engine, role: str, holder: str, now_s: float, lease_s: float) -> None:
     """A sign of life of one process of that role, good for ``lease_s``. Drops the signs of those long gone."""
-    with writing(engine) as connection:
+    with writing(engine, beside=True) as connection:
         take(connection, f"{role}:{holder}"[:64], holder, now_s, lease_s)
         connection.execute(
             delete(leases).where(

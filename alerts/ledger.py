@@ -166,6 +166,7 @@ def _columns(alert: Alert) -> dict[str, Any]:
         "created_s": alert.created_s,
         "changed_s": alert.changed_s,
         "claim_until_s": alert.claim.until_s if alert.claim else None,
+        "unit": alert.unit,
         "body": alert_to_json(alert),
     }
 

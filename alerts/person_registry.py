@@ -1,40 +1,50 @@
-"""People at rest: who may sign in, what they may do where, and who is on duty."""
+"""People at rest: who may sign in, what they may do where, which organisation and skills they have."""
 
-import math
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from alerts.accounts import USERNAME, Person, person_of, store_password
+from alerts.accounts import USERNAME, Person, person_of, revoke, store_password
 from alerts.database import reading, writing
-from alerts.grid_registry import GridRegistry, grid_of
+from alerts.grid_registry import grid_of
+from alerts.organisations import OrganisationRegistry, joinable
 from alerts.passwords import check_password, hash_password, one_time_password
 from alerts.policy import NO_SUCH_THING, check
 from alerts.queries import Page, checked_key, checked_limit, in_sight
 from models import tables
 from models.alert import State
 from models.errors import Conflict, InvalidInput, NotFound
-from models.people import Actor, Duty, Permission, Role
-from models.tables import alerts, duties, grids, people
+from models.people import PERMISSIONS, Actor, Permission, Role
+from models.tables import alerts, grids, people
 from models.text import checked_text
 from models.ulid import new_ulid
 
-LONGEST_DUTY_S = 31 * 86_400.0
 MOST_GRANTS = 100
+MOST_SKILLS = 20
 _IN_HAND = (State.ACCEPTED, State.ON_SCENE, State.REOPENED)
 """States in which an alert's assignee has work to do."""
+_SKILL = re.compile(r"[a-z0-9][a-z0-9_\-]{0,31}")
 
 
-class PersonRegistry(GridRegistry):
-    """People and duties, and the grids that they belong to."""
+class PersonRegistry(OrganisationRegistry):
+    """People, and the grids and organisations that they belong to."""
 
     def person(self, person_id: str) -> Person:
         """For the product itself: asks no policy. Raises NotFound."""
         with reading(self._engine) as connection:
-            return _person(connection, person_id)
+            return stored_person(connection, person_id)
+
+    def person_named(self, username: str) -> Person:
+        """By user name; for the product itself: asks no policy. Raises NotFound."""
+        with reading(self._engine) as connection:
+            row = connection.execute(select(people).where(people.c.username == checked_key(username))).one_or_none()
+            if row is None:
+                raise NotFound(f"there is no user {username}")
+            return person_of(connection, row)
 
     def people(self, actor: Actor, *, limit: int = 100, after: str | None = None) -> Page[Person]:
         """Those who hold a grant where the actor administers people, by user name; each with those grants only."""
@@ -90,7 +100,7 @@ class PersonRegistry(GridRegistry):
                 {"person_id": person_id, "role": role.value, "grid_code": code} for role, code in dict.fromkeys(grants)
             ]
             connection.execute(insert(tables.grants), held)
-            return _person(connection, person_id), one_time
+            return stored_person(connection, person_id), one_time
 
     def reset_password(self, actor: Actor, person_id: str) -> str:
         """An administrator's reset: ends the person's sessions; returns the one-time password.
@@ -101,70 +111,99 @@ class PersonRegistry(GridRegistry):
         one_time = one_time_password()
         password_hash = hash_password(one_time)
         with writing(self._engine) as connection:
-            person = _person(connection, person_id)
-            if not actor.is_system and not any(
-                actor.role_for(Permission.PEOPLE_WRITE, grant.grid_path) for grant in person.grants
-            ):
-                raise NotFound(NO_SUCH_THING)
-            for grant in person.grants:
-                check(actor, Permission.PEOPLE_WRITE, grant.grid_path, sight=Permission.GRID_READ)
+            administered(connection, actor, person_id, Permission.PEOPLE_WRITE)
             store_password(connection, person_id, password_hash, self._clock(), must_change=True)
         return one_time
 
-    def put_on_duty(
-        self, actor: Actor, person_id: str, grid_code: str, starts_s: float, ends_s: float, rank: int = 0
-    ) -> Duty:
-        """On duty in that grid from ``starts_s`` until before ``ends_s``; rank 0 is asked first, 1 is the backup.
+    def change_person(
+        self,
+        actor: Actor,
+        person_id: str,
+        *,
+        name: str | None = None,
+        active: bool | None = None,
+        organisation: str | None = None,
+        skills: Collection[str] | None = None,
+    ) -> tuple[Person, int]:
+        """The person after the changes, and how many cases they have in hand: who leaves them is to be asked.
 
-        Raises NotFound, Forbidden; InvalidInput for no time, or for a person who may not work on alerts there.
+        ``organisation`` "" is none. One who is no longer active is signed out, is on no duty, and their past stays.
+        As for ``reset_password``, the actor must administer people in every grid in which the person holds a grant.
+        Raises NotFound, Forbidden, InvalidInput; Conflict for deactivating oneself.
         """
-        if not (math.isfinite(starts_s) and math.isfinite(ends_s) and 0 < ends_s - starts_s <= LONGEST_DUTY_S):
-            raise InvalidInput(f"a duty ends after it starts, and within {LONGEST_DUTY_S / 86_400:.0f} days")
-        if not 0 <= rank <= 9:
-            raise InvalidInput("a duty's rank is 0 to 9")
+        if active is False and actor.id == person_id:
+            raise Conflict("nobody deactivates themselves: ask another administrator")
+        values: dict[str, Any] = {} if name is None else {"name": checked_text(name, "the name")}
+        if skills is not None:
+            values["skills"] = checked_skills(skills)
         with writing(self._engine) as connection:
-            grid = grid_of(connection, grid_code)
-            check(actor, Permission.PEOPLE_WRITE, grid.path, sight=Permission.GRID_READ)
-            person = _person(connection, person_id)
-            worker = Actor(person.id, person.name, person.grants)
-            if not person.active or worker.role_for(Permission.ALERT_WORK, grid.path) is None:
-                raise InvalidInput(f"that person may not work on alerts in grid {grid_code}: grant it first")
-            values = {
-                "person_id": person_id,
-                "grid_code": grid_code,
-                "rank": rank,
-                "starts_s": starts_s,
-                "ends_s": ends_s,
-            }
-            connection.execute(insert(duties).values(values))
-        return Duty(person.id, person.name, grid_code, rank, starts_s, ends_s)
+            administered(connection, actor, person_id, Permission.PEOPLE_WRITE)
+            if active is not None:
+                values["active"] = active
+            if organisation is not None:
+                values["organisation_code"] = joinable(connection, actor, organisation) if organisation else None
+            if values:
+                connection.execute(update(people).where(people.c.id == person_id).values(values))
+            if active is False:
+                revoke(connection, person_id, self._clock())
+            return stored_person(connection, person_id), in_hand(connection).get(person_id, 0)
 
-    def duties(self, codes: Collection[str], now_s: float) -> list[Duty]:
-        """Who is on duty now in any of those grids, first to be asked first, with how many cases each has in hand."""
-        query = (
-            select(duties, people.c.name)
-            .join(people, people.c.id == duties.c.person_id)
-            .where(duties.c.grid_code.in_(codes), duties.c.starts_s <= now_s, duties.c.ends_s > now_s, people.c.active)
-            .order_by(duties.c.grid_code, duties.c.rank, duties.c.person_id)
-        )
-        with reading(self._engine) as connection:
-            rows = connection.execute(query).all()
-            in_hand = _in_hand(connection) if rows else {}
-        return [
-            Duty(
-                row.person_id,
-                row.name,
-                row.grid_code,
-                row.rank,
-                row.starts_s,
-                row.ends_s,
-                in_hand.get(row.person_id, 0),
-            )
-            for row in rows
-        ]
+    def mark_reachable(self, actor: Actor, person_id: str, reachable: bool, reason: str = "") -> Person:
+        """Someone tried to reach the person: marked so until they are seen alive again, or marked otherwise.
+
+        ``reason``: how it was tried; needed for unreachable. The actor may mark whoever holds a grant in their grids.
+        Raises NotFound, InvalidInput.
+        """
+        now_s = self._clock()
+        values = {
+            "unreachable_s": None if reachable else now_s,
+            "unreachable_reason": None if reachable else checked_text(reason, "the reason"),
+        }
+        with writing(self._engine) as connection:
+            person = stored_person(connection, person_id)
+            if not actor.is_system and not any(
+                actor.role_for(Permission.PEOPLE_REACH, grant.grid_path) for grant in person.grants
+            ):
+                raise NotFound(NO_SUCH_THING)
+            connection.execute(update(people).where(people.c.id == person.id).values(values))
+            return stored_person(connection, person.id)
+
+    def seen_alive(self, person_id: str) -> None:
+        """The person's phone or console has shown itself."""
+        with writing(self._engine) as connection:
+            connection.execute(update(people).where(people.c.id == person_id).values(last_seen_s=self._clock()))
 
 
-def _person(connection: Connection, person_id: str) -> Person:
+def checked_skills(skills: Collection[str]) -> list[str]:
+    """Skills are codes such as "electrician", each once, in order. Raises InvalidInput."""
+    if len(skills) > MOST_SKILLS or not all(isinstance(skill, str) and _SKILL.fullmatch(skill) for skill in skills):
+        raise InvalidInput(f"at most {MOST_SKILLS} skills, each 1 to 32 of a-z, 0-9, '-' or '_'")
+    return sorted(set(skills))
+
+
+def administered(connection: Connection, actor: Actor, person_id: str, permission: Permission) -> Person:
+    """The person, if the actor holds the permission in every grid in which the person holds a grant.
+
+    Who holds more than the actor can give is not the actor's to change. Raises NotFound, Forbidden.
+    """
+    person = stored_person(connection, person_id)
+    if not actor.is_system and not any(actor.role_for(permission, grant.grid_path) for grant in person.grants):
+        raise NotFound(NO_SUCH_THING)
+    for grant in person.grants:
+        check(actor, permission, grant.grid_path, sight=Permission.GRID_READ)
+    return person
+
+
+def may_work(person: Person, grid_path: str) -> bool:
+    """Whether the person is active and may work on cases in the grid of that path."""
+    return person.active and any(
+        grid_path.startswith(grant.grid_path) and Permission.ALERT_WORK in PERMISSIONS[grant.role]
+        for grant in person.grants
+    )
+
+
+def stored_person(connection: Connection, person_id: str) -> Person:
+    """Raises NotFound."""
     row = connection.execute(select(people).where(people.c.id == checked_key(person_id))).one_or_none()
     if row is None:
         raise NotFound(NO_SUCH_THING)
@@ -178,7 +217,7 @@ def _seen_by(actor: Actor, person: Person) -> Person:
     return replace(person, grants=tuple(held))
 
 
-def _in_hand(connection: Connection) -> dict[str, int]:
+def in_hand(connection: Connection) -> dict[str, int]:
     """How many cases each assignee has in hand."""
     assignee: Any = alerts.c.body["assignee"].as_string()
     query = select(assignee, func.count()).where(alerts.c.state.in_(_IN_HAND), assignee.is_not(None)).group_by(assignee)

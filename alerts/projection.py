@@ -3,21 +3,38 @@
 Also the events that no person commands (a scene seen, a claim run out), and both shapes as JSON.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import Any
 
+from alerts import overlays
 from alerts.policy import SYSTEM_ROLE
 from alerts.transitions import TRANSITIONS
 from alerts.triage import new_evidence
-from models.alert import Alert, Claim, Event, EventType, State
+from models.alert import Alert, Claim, Event, EventType, Origin, State
 from models.errors import InvalidInput
 from models.geo import GeoPoint
 from models.incident import Evidence, Incident, Phase, Severity
 from models.people import SYSTEM, Actor
 
 OBSERVATIONS = frozenset({EventType.SEEN_AGAIN, EventType.SCENE_CLEAR, EventType.CLAIM_EXPIRED})
+ASIDE = frozenset(
+    {
+        EventType.ASKED_AGAIN,
+        EventType.ESCALATED,
+        EventType.SUPERVISED,
+        EventType.SUPERVISION_REPLIED,
+        EventType.CO_ASSIGNEE_ADDED,
+        EventType.CO_ASSIGNEE_REMOVED,
+        EventType.EVALUATED,
+        EventType.CALLED_BACK,
+    }
+)
+"""Events beside the case's course."""
+
+LATE = "late"
+"""The reason of a note that keeps what someone sent after their claim was lost."""
 
 
 def outdates(event: Event) -> bool:
@@ -25,8 +42,11 @@ def outdates(event: Event) -> bool:
 
     That a scene goes on or clears changes nothing that people decided: if it outdated their commands, a busy square
     would make its alert hard to acknowledge. A rise in severity does. A claim that has run out is told to its holder
-    by the claim itself, and to nobody else's hindrance.
+    by the claim itself, and to nobody else's hindrance. Nor does what is beside the case's course, such as a clock that
+    climbs or a late note, send back a phone that was out of reach.
     """
+    if event.type in ASIDE or (event.type is EventType.NOTED and event.reason == LATE):
+        return False
     return event.type not in OBSERVATIONS or "severity" in event.data
 
 
@@ -54,7 +74,7 @@ def detected(
         "last_seen_s": incident.at_s,
         "incident": [incident.source, incident.seq],
     }
-    return _by_system(alert_id, 1, EventType.DETECTED, now_s, data)
+    return by_system(alert_id, 1, EventType.DETECTED, now_s, data)
 
 
 def sighted(alert: Alert, incident: Incident, incidents: int, now_s: float) -> Event:
@@ -71,7 +91,7 @@ def sighted(alert: Alert, incident: Incident, incidents: int, now_s: float) -> E
     if fresh := new_evidence(alert, incident):
         data["evidence"] = [asdict(item) for item in fresh]
     kind = EventType.SCENE_CLEAR if incident.phase is Phase.CLEARED else EventType.SEEN_AGAIN
-    return _by_system(alert.id, alert.version + 1, kind, now_s, data)
+    return by_system(alert.id, alert.version + 1, kind, now_s, data)
 
 
 def claim_expired(alert: Alert, now_s: float) -> Event:
@@ -79,7 +99,7 @@ def claim_expired(alert: Alert, now_s: float) -> Event:
     if alert.claim is None:
         raise InvalidInput("there is no claim to run out")
     data = {"person_id": alert.claim.person_id, "fence": alert.claim.fence}
-    return _by_system(alert.id, alert.version + 1, EventType.CLAIM_EXPIRED, now_s, data)
+    return by_system(alert.id, alert.version + 1, EventType.CLAIM_EXPIRED, now_s, data)
 
 
 def evidence_added(alert: Alert, actor: Actor, role: str, evidence: Evidence, now_s: float) -> Event:
@@ -88,8 +108,25 @@ def evidence_added(alert: Alert, actor: Actor, role: str, evidence: Evidence, no
     return Event(alert.id, alert.version + 1, EventType.NOTED, actor.id, actor.name, role, now_s, data)
 
 
-def _by_system(alert_id: str, version: int, kind: EventType, now_s: float, data: Mapping[str, Any]) -> Event:
+def resumed_by_itself(alert: Alert, now_s: float) -> Event:
+    """A suspension whose end has come."""
+    data = {"by_itself": True, "until_s": alert.suspended_until_s}
+    return by_system(alert.id, alert.version + 1, EventType.RESUMED, now_s, data)
+
+
+def by_system(alert_id: str, version: int, kind: EventType, now_s: float, data: Mapping[str, Any]) -> Event:
+    """An event that no person caused."""
     return Event(alert_id, version, kind, SYSTEM.id, SYSTEM.name, SYSTEM_ROLE, now_s, data)
+
+
+def replay(events: Iterable[Event]) -> Alert:
+    """The alert that a whole log tells. Raises InvalidInput if it has a gap, or is empty."""
+    alert: Alert | None = None
+    for event in events:
+        alert = apply(alert, event)
+    if alert is None:
+        raise InvalidInput("an alert has a log")
+    return alert
 
 
 def apply(alert: Alert | None, event: Event) -> Alert:
@@ -106,15 +143,20 @@ def apply(alert: Alert | None, event: Event) -> Alert:
         changes["state"] = to
     if "evidence" in event.data and event.type in _BRINGS_EVIDENCE:
         changes["evidence"] = alert.evidence + tuple(Evidence(**item) for item in event.data["evidence"])
+    if "clocks" in event.data:
+        changes |= overlays.clocks(alert, event)
     change = _CHANGES.get(event.type)
-    return replace(alert, **changes, **(change(alert, event) if change else {}))
+    return replace(alert, **{**changes, **(change(alert, event) if change else {})})
 
 
 def _born(event: Event) -> Alert:
-    data = {name: value for name, value in event.data.items() if name != "incident"}
+    data = {name: value for name, value in event.data.items() if name not in ("incident", "clocks")}
+    clocks = event.data.get("clocks") or {"stage": None, "whole": None}
     return alert_from_json(
         {
             **data,
+            "stage_clock": clocks["stage"],
+            "whole_clock": clocks["whole"],
             "id": event.alert_id,
             "version": 1,
             "state": State.NEW,
@@ -166,38 +208,61 @@ def _claimed(_alert: Alert, event: Event) -> dict[str, Any]:
 
 
 def _moved(_alert: Alert, event: Event) -> dict[str, Any]:
-    return {**_NOBODYS, "grid_code": event.data["grid_code"], "grid_path": event.data["grid_path"]}
+    data = event.data
+    # Events of an older ledger name no unit and no origin.
+    origin = Origin(**data["moved_from"]) if "moved_from" in data else None
+    place = {"grid_code": data["grid_code"], "grid_path": data["grid_path"], "unit": data.get("unit")}
+    return {**_NOBODYS, **place, "co_assignees": (), "moved_from": origin}
+
+
+def _declined(alert: Alert, _event: Event) -> dict[str, Any]:
+    back = alert.moved_from
+    place = {"grid_code": back.grid_code, "grid_path": back.grid_path, "unit": back.unit} if back else {}
+    return {**_NOBODYS, **place, "moved_from": None}
+
+
+def _accepted(alert: Alert, event: Event) -> dict[str, Any]:
+    others = tuple(item for item in alert.co_assignees if item != event.actor_id)
+    return {"claim": None, "assignee": event.actor_id, "co_assignees": others}
 
 
 def _suspended(alert: Alert, event: Event) -> dict[str, Any]:
-    return {"suspended_from": alert.state, "suspended_until_s": event.data["until_s"]}
+    since = {"suspended_since_s": event.at_s, "suspended_until_s": event.data["until_s"]}
+    return {"suspended_from": alert.state, **since}
 
 
-def _resumed(alert: Alert, _event: Event) -> dict[str, Any]:
-    return {"state": alert.suspended_from, "suspended_from": None, "suspended_until_s": None}
+def _resumed(alert: Alert, event: Event) -> dict[str, Any]:
+    since_s = event.at_s if alert.suspended_since_s is None else alert.suspended_since_s
+    none = {"suspended_from": None, "suspended_until_s": None, "suspended_since_s": None}
+    return {"state": alert.suspended_from, "suspended_s": alert.suspended_s + event.at_s - since_s, **none}
 
 
 _E = EventType
 _BRINGS_EVIDENCE = frozenset({_E.SEEN_AGAIN, _E.SCENE_CLEAR, _E.NOTED})
 _LEADS_TO: Mapping[EventType, State | None] = {row.event: row.to for row in TRANSITIONS.values()}
 _CHANGES: Mapping[EventType, Callable[[Alert, Event], dict[str, Any]]] = {
+    **overlays.CHANGES,
+    _E.ACKNOWLEDGED: lambda _alert, event: {"acknowledged_by": event.actor_id, "moved_from": None},
+    _E.TAKEN_OVER: lambda _alert, event: {"acknowledged_by": event.actor_id, "moved_from": None},
+    _E.DISMISSED: lambda _alert, _event: {"void_asked": None},
     _E.SEEN_AGAIN: _seen,
     _E.SCENE_CLEAR: _cleared,
     _E.DISPATCHED: _dispatched,
     _E.CLAIMED: _claimed,
     _E.RELEASED: lambda _alert, _event: {"claim": None},
     _E.CLAIM_EXPIRED: lambda _alert, _event: {"claim": None},
-    _E.ACCEPTED: lambda _alert, event: {"claim": None, "assignee": event.actor_id},
-    _E.RETURNED: lambda _alert, _event: dict(_NOBODYS),
+    _E.ACCEPTED: _accepted,
+    _E.RETURNED: lambda _alert, _event: {**_NOBODYS, "co_assignees": ()},
     _E.SUSPENDED: _suspended,
     _E.RESUMED: _resumed,
     _E.HANDLED: lambda _alert, event: {"handled_by": event.actor_id},
-    _E.VERIFIED: lambda _alert, event: {"verified_by": event.actor_id},
+    _E.VERIFIED: lambda _alert, event: {"verified_by": event.actor_id, "outcome": event.data.get("outcome")},
     _E.CLOSED: lambda _alert, event: {"outcome": event.data["outcome"], "closed_s": event.at_s},
     _E.REOPENED: lambda _alert, _event: {"outcome": None, "closed_s": None, "verified_by": None},
     _E.TRANSFERRED_UP: _moved,
     _E.ASSIGNED_DOWN: _moved,
-    _E.VOIDED: lambda _alert, _event: {"claim": None},
+    _E.TRANSFERRED_ACROSS: _moved,
+    _E.DECLINED: _declined,
 }
 
 
@@ -220,6 +285,7 @@ def alert_from_json(data: Mapping[str, Any]) -> Alert:
             "offered_to": tuple(data.get("offered_to", ())),
             "claim": Claim(**claim) if claim else None,
             "suspended_from": State(suspended_from) if suspended_from else None,
+            **overlays.overlays_from_json(data),
         }
     )
 

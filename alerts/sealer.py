@@ -6,7 +6,8 @@ gives each committed event its ``position`` and the hash of what came before.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, Select, Text, cast, func, insert, select, update
@@ -50,7 +51,7 @@ def seal(engine: Engine, holder: str, now_s: float, limit: int = 500) -> int:
     with reading(engine) as connection:  # the write lock is not for looking
         if connection.execute(waiting.limit(1)).first() is None:
             return 0
-    with writing(engine) as connection:
+    with writing(engine, beside=True) as connection:  # the lease's row is locked until it ends
         if not take(connection, "sealer", holder, now_s, LEASE_S):
             return 0
         last = connection.execute(select(seals).order_by(seals.c.position.desc()).limit(1)).one_or_none()
@@ -123,7 +124,7 @@ def mark_published(engine: Engine, published: list[SealedEvent], now_s: float) -
     """Takes the events off the relay's list."""
     positions = [sealed.position for sealed in published]
     of_those = select(seals.c.event_seq).where(seals.c.position.in_(positions))
-    with writing(engine) as connection:
+    with writing(engine, beside=True) as connection:
         connection.execute(update(outbox).where(outbox.c.event_seq.in_(of_those)).values(published_s=now_s))
 
 
@@ -140,11 +141,11 @@ def verify_chain(engine: Engine, anchor: tuple[int, str] | None = None) -> Fault
     ``anchor`` is a position and its hash noted outside the database: with it, a log that was rewritten whole, chain
     and all, is found too.
     """
-    with reading(engine) as connection:
-        return next(_faults(connection, anchor), None)
+    with reading(engine) as connection, closing(_faults(connection, anchor)) as faults:
+        return next(faults, None)
 
 
-def _faults(connection: Connection, anchor: tuple[int, str] | None) -> Iterator[Fault]:
+def _faults(connection: Connection, anchor: tuple[int, str] | None) -> Generator[Fault]:
     # As text: what was edited into no JSON at all is to be named, not to end the audit.
     data = cast(events.c.data, Text).label("data")
     plain = [column for column in events.c if column.name != "data"]
@@ -153,8 +154,15 @@ def _faults(connection: Connection, anchor: tuple[int, str] | None) -> Iterator[
         .select_from(seals.outerjoin(events, events.c.seq == seals.c.event_seq))
         .order_by(seals.c.position)
     )
+    with connection.execute(chained, execution_options={"yield_per": 1000}) as rows:
+        yield from _link_faults(rows.mappings(), anchor)
+    yield from _cut_off(connection)
+
+
+def _link_faults(rows: Iterable[RowMapping], anchor: tuple[int, str] | None) -> Iterator[Fault]:
+    """What is wrong with each link of the chain, and with its end."""
     position, previous = 0, GENESIS
-    for row in connection.execution_options(yield_per=1000).execute(chained).mappings():
+    for row in rows:
         position += 1
         where = f"position {position}"
         if row["position"] != position:
@@ -170,7 +178,6 @@ def _faults(connection: Connection, anchor: tuple[int, str] | None) -> Iterator[
         previous = row["hash"]
     if anchor is not None and position < anchor[0]:
         yield Fault(f"position {position + 1}", f"the log was cut off: {anchor[0]} positions were noted elsewhere")
-    yield from _cut_off(connection)
 
 
 def _whole(row: RowMapping) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, or_, select
 
 from alerts.database import reading
 from alerts.queries import in_sight
@@ -35,12 +35,17 @@ def heads(engine: Engine, alert_ids: Collection[str]) -> Mapping[str, Head]:
 
 
 def evidence_in_sight(engine: Engine, sha256: str, actor: Actor) -> Evidence:
-    """What is known of a picture that belongs to an alert in the actor's sight. Raises NotFound for any other."""
-    kept = tables.evidence.c
+    """What is known of a picture that belongs to an alert in the actor's sight, or on which they are co-assignee.
+
+    Raises NotFound for any other.
+    """
+    kept, shared = tables.evidence.c, tables.co_assignees.c
+    theirs = select(shared.alert_id).where(shared.person_id == actor.id)
+    sight = in_sight(tables.alerts.c.grid_path, actor, Permission.ALERT_READ)
     query = (
         select(kept.sha256, kept.kind, kept.media_type, kept.at_s)
         .join(tables.alerts, tables.alerts.c.id == kept.alert_id)
-        .where(kept.sha256 == sha256, in_sight(tables.alerts.c.grid_path, actor, Permission.ALERT_READ))
+        .where(kept.sha256 == sha256, or_(sight, tables.alerts.c.id.in_(theirs)))
         .order_by(kept.added_s)
         .limit(1)
     )

@@ -1,7 +1,8 @@
 """The state table of an alert, as data: command, states it leads from and to, who may give it, what it must say.
 
-The states are the stages of a case in Chinese grid management; ``models.alert`` names the stage beside each. Clocks,
-supervision, evaluation and call-back are overlays and add no row here.
+The states are the stages of a case in Chinese grid management; ``models.alert`` names the stage beside each.
+Supervision, co-assignees, evaluation, call-back and a void that waits for its second person are overlays: their
+commands lead to events, and leave the state as it is.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from enum import Enum, auto
 from types import MappingProxyType
 from typing import Any
 
-from alerts.arguments import code, evidence_list, free_text, moment, number, one_of
+from alerts.arguments import code, evidence_list, free_text, moment, number, one_of, rating, truth
 from models.alert import DISMISS_REASONS, ENDED, OUTCOMES, RETURN_REASONS, CommandType, EventType, State
 from models.people import Permission
 
@@ -23,6 +24,9 @@ class Who(Enum):
     CLAIMANT = auto()
     ASSIGNEE = auto()
     NOT_HANDLER = auto()
+    NEW_OWNER = auto()
+    SECOND_PERSON = auto()
+    NOT_SUPERVISOR = auto()
 
 
 Reader = Callable[[Any], Any]
@@ -52,12 +56,15 @@ _OPEN = frozenset(State) - ENDED
 HELD = frozenset({_S.ACCEPTED, _S.ON_SCENE})
 _TO_DISPATCH = frozenset({_S.ACKNOWLEDGED, _S.DISPATCHED, _S.RETURNED, _S.REOPENED}) | HELD
 _TO_MOVE = frozenset({_S.ACKNOWLEDGED, _S.RETURNED})
+IN_TRANSFER = frozenset({_S.TRANSFERRED_UP, _S.ASSIGNED_DOWN})
+_TO_SHARE = HELD | {_S.DISPATCHED, _S.RETURNED, _S.REOPENED, _S.SUSPENDED}
+_TO_VOID = _OPEN | {_S.CLOSED}
 
 TRANSITIONS: Mapping[CommandType, Transition] = MappingProxyType(
     {
         _C.ACKNOWLEDGE: Transition(
             _E.ACKNOWLEDGED,
-            frozenset({_S.NEW, _S.TRANSFERRED_UP, _S.ASSIGNED_DOWN}),
+            frozenset({_S.NEW}),
             _S.ACKNOWLEDGED,
             _P.ALERT_ACKNOWLEDGE,
         ),
@@ -108,7 +115,14 @@ TRANSITIONS: Mapping[CommandType, Transition] = MappingProxyType(
             Who.ASSIGNEE,
             needs={"evidence": evidence_list, "text": free_text},
         ),
-        _C.VERIFY: Transition(_E.VERIFIED, frozenset({_S.HANDLED}), _S.VERIFIED, _P.ALERT_VERIFY, Who.NOT_HANDLER),
+        _C.VERIFY: Transition(
+            _E.VERIFIED,
+            frozenset({_S.HANDLED}),
+            _S.VERIFIED,
+            _P.ALERT_VERIFY,
+            Who.NOT_HANDLER,
+            takes={"outcome": one_of(OUTCOMES)},
+        ),
         _C.REJECT: Transition(
             _E.REJECTED, frozenset({_S.HANDLED}), _S.REOPENED, _P.ALERT_VERIFY, Who.NOT_HANDLER, must_say=True
         ),
@@ -127,7 +141,49 @@ TRANSITIONS: Mapping[CommandType, Transition] = MappingProxyType(
         _C.ASSIGN_DOWN: Transition(
             _E.ASSIGNED_DOWN, _TO_MOVE, _S.ASSIGNED_DOWN, _P.ALERT_TRANSFER, needs={"grid_code": code}
         ),
-        _C.VOID: Transition(_E.VOIDED, _OPEN | {_S.CLOSED}, _S.VOIDED, _P.ALERT_VOID, must_say=True),
+        _C.TRANSFER_ACROSS: Transition(
+            _E.TRANSFERRED_ACROSS, _TO_MOVE, _S.ASSIGNED_DOWN, _P.ALERT_TRANSFER, needs={"unit": code}
+        ),
+        _C.TAKE_OVER: Transition(_E.TAKEN_OVER, IN_TRANSFER, _S.ACKNOWLEDGED, _P.ALERT_TRANSFER, Who.NEW_OWNER),
+        _C.DECLINE: Transition(
+            _E.DECLINED, IN_TRANSFER, _S.RETURNED, _P.ALERT_TRANSFER, Who.NEW_OWNER, reasons=RETURN_REASONS
+        ),
+        _C.VOID: Transition(_E.VOID_REQUESTED, _TO_VOID, None, _P.ALERT_VOID, must_say=True),
+        _C.CONFIRM_VOID: Transition(_E.VOIDED, _TO_VOID | {_S.VOIDED}, _S.VOIDED, _P.ALERT_VOID, Who.SECOND_PERSON),
+        _C.REFUSE_VOID: Transition(_E.VOID_REFUSED, _TO_VOID | {_S.VOIDED}, None, _P.ALERT_VOID),
+        _C.VOID_ALONE: Transition(_E.VOIDED_ALONE, _TO_VOID, _S.VOIDED, _P.ALERT_VOID, must_say=True),
+        _C.SUPERVISE: Transition(
+            _E.SUPERVISED, _OPEN, None, _P.ALERT_SUPERVISE, needs={"text": free_text, "reply_due_s": moment}
+        ),
+        _C.REPLY: Transition(
+            _E.SUPERVISION_REPLIED,
+            frozenset(State),
+            None,
+            _P.ALERT_NOTE,
+            Who.NOT_SUPERVISOR,
+            needs={"text": free_text},
+        ),
+        _C.ADD_CO_ASSIGNEE: Transition(
+            _E.CO_ASSIGNEE_ADDED, _TO_SHARE, None, _P.ALERT_DISPATCH, needs={"person_id": code}
+        ),
+        _C.REMOVE_CO_ASSIGNEE: Transition(
+            _E.CO_ASSIGNEE_REMOVED, _TO_SHARE, None, _P.ALERT_DISPATCH, needs={"person_id": code}
+        ),
+        _C.EVALUATE: Transition(
+            _E.EVALUATED,
+            frozenset({_S.VERIFIED, _S.CLOSED}),
+            None,
+            _P.ALERT_EVALUATE,
+            needs={"rating": rating},
+        ),
+        _C.CALL_BACK: Transition(
+            _E.CALLED_BACK,
+            frozenset({_S.HANDLED, _S.VERIFIED, _S.CLOSED}),
+            None,
+            _P.ALERT_EVALUATE,
+            needs={"reached": truth},
+            takes={"satisfied": truth},
+        ),
         _C.NOTE: Transition(_E.NOTED, frozenset(State), None, _P.ALERT_NOTE, needs={"text": free_text}),
     }
 )

@@ -13,14 +13,17 @@ import uvicorn
 from redis import Redis
 from sqlalchemy import Engine
 
+from alerts.channels import Channels
 from alerts.database import open_database, schema_fault
 from alerts.desk import Desk
+from alerts.egress import Egress
 from alerts.evidence import EvidenceStore
 from alerts.queue import EventStream, connect
 from alerts.registry import Registry
 from alerts.sealer import last_position, sealed_after
 from alerts.sight import heads
 from alerts.vault import Vault
+from alerts.webhooks import Webhooks
 from api.app import create_app
 from api.metrics import Metrics
 from api.schemas import EventShown
@@ -67,7 +70,8 @@ def live_reader(engine: Engine) -> Callable[[int, int], Sequence[LiveEvent]]:
 
 def build(settings: Settings, engine: Engine, redis: Redis | None, closing: Callable[[], bool]) -> Services:
     """The services on ``engine`` and ``redis``; opens no connection yet."""
-    registry = Registry(engine, Vault(settings.key_file))
+    vault, egress = Vault(settings.key_file), Egress(settings.egress_networks)
+    registry = Registry(engine, vault)
     stream = EventStream(redis) if redis else None
     wake = (lambda position: stream.wait(position, WAKE_BLOCK_MS)) if stream else None
     return Services(
@@ -75,6 +79,8 @@ def build(settings: Settings, engine: Engine, redis: Redis | None, closing: Call
         engine=engine,
         desk=Desk(engine, registry, claim_lease_s=settings.claim_lease_s),
         registry=registry,
+        channels=Channels(engine, registry, vault, egress, time.time),
+        webhooks=Webhooks(engine, vault, egress, time.time),
         evidence=EvidenceStore(settings.evidence),
         video=VideoDesk(settings.video_desk),
         tail=Tail(live_reader(engine), lambda: last_position(engine), wake),

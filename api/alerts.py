@@ -37,7 +37,8 @@ IdempotencyKey = Annotated[
 
 def feature(house: Services, alert: Alert, who: SignedIn) -> AlertFeature:
     """The alert as this person sees it."""
-    return AlertFeature.of(alert, allowed(alert, who.actor, house.now()))
+    now_s = house.now()
+    return AlertFeature.of(alert, allowed(alert, who.actor, now_s), now_s)
 
 
 def request_sha256(*parts: str) -> str:
@@ -86,8 +87,14 @@ def command(
     house: House, who: Reader, alert_id: Id, asked: CommandAsked, idempotency_key: IdempotencyKey
 ) -> JSONResponse:
     """Arguments by type: dispatch {person_id?, grid_code?}; accept {fence}, that of your claim; handle {evidence:
-    [sha256, …], text}; close {outcome}; suspend {until_s}; transfer_up and assign_down {grid_code}; note {text}.
-    dismiss and return take a coded reason; reject, reopen, suspend and void a sentence.
+    [sha256, …], text}; verify {outcome?}; close {outcome}; suspend {until_s}; transfer_up and assign_down {grid_code};
+    transfer_across {unit}; supervise {text, reply_due_s}; reply and note {text}; add_co_assignee and remove_co_assignee
+    {person_id}; evaluate {rating: 1 to 5}; call_back {reached, satisfied?}. Each also takes {text}.
+    dismiss, return and decline take a coded reason; reject, reopen, suspend, void and void_alone a sentence.
+
+    A verification that names an outcome lets the case close by itself: after the reporter's evaluation, or their
+    silence. A void takes two persons: void, then confirm_void or refuse_void by another; outside working time one may
+    void_alone, and it lapses unless another confirms it within a day.
 
     A retry with the same Idempotency-Key and body gets the first answer again.
     """

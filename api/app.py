@@ -7,7 +7,25 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 
-from api import alerts, cameras, errors, evidence, grids, live, people, queue, sessions, system
+from api import (
+    alerts,
+    cameras,
+    channels,
+    deliveries,
+    duties,
+    errors,
+    evidence,
+    grids,
+    handovers,
+    live,
+    organisations,
+    people,
+    policies,
+    queue,
+    sessions,
+    system,
+    webhooks,
+)
 from api.edge import Edge
 from api.page import pages
 from api.schemas import Problem
@@ -55,6 +73,13 @@ def create_app(services: Services) -> FastAPI:
         grids.router,
         cameras.router,
         people.router,
+        organisations.router,
+        duties.router,
+        handovers.router,
+        policies.router,
+        channels.router,
+        webhooks.router,
+        deliveries.router,
         live.router,
         system.router,
         pages(),
@@ -62,6 +87,7 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(router)
     caps = {
         "/v1/grids/import": grids.IMPORT_MAX_BYTES,
+        "/v1/shifts/import": duties.IMPORT_MAX_BYTES,
         "/evidence": services.settings.photo_max_bytes + evidence.MULTIPART_OVERHEAD_BYTES,
     }
     app.add_middleware(Edge, caps=caps, observed=services.metrics.observed)

@@ -25,6 +25,8 @@ STATUS: Mapping[type[core.WanggeError], int] = {
     core.CameraUrlInvalid: 422,
     core.CameraAddressNotAllowed: 422,
     core.CameraError: 502,
+    core.EgressRefused: 422,
+    core.EgressFailed: 502,
     core.WanggeError: 500,
 }
 """The nearest class in an error's ancestry decides."""
@@ -54,6 +56,8 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "camera_redirected": ("The camera points elsewhere", "摄像机要求重定向"),
     "camera_stalled": ("The camera's picture stands still", "摄像机画面停滞"),
     "camera_corrupt": ("What the camera sends cannot be understood", "摄像机数据无法解析"),
+    "egress_refused": ("Messages may not go to this address", "不允许向此地址发送消息"),
+    "egress_failed": ("The message was not taken", "消息未被接收"),
     "error": ("Something went wrong on the server", "服务器内部错误"),
 }
 """Title by code: English, Chinese."""

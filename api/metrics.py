@@ -35,23 +35,38 @@ class Metrics:
         self._requests.labels(known, route, str(status)).inc()
         self._seconds.labels(known, route).observe(seconds)
 
-    def text(self, streams: int, alerts: Mapping[str, int], cameras: Mapping[str, Any]) -> bytes:
-        """The exposition format. ``alerts``: how many are in each state; ``cameras``: the video desk's status."""
+    def text(
+        self,
+        streams: int,
+        alerts: Mapping[str, int],
+        cameras: Mapping[str, Any],
+        deliveries: Mapping[tuple[str, str], int],
+    ) -> bytes:
+        """The exposition format. ``alerts``: how many are in each state; ``cameras``: the video desk's status;
+        ``deliveries``: how many of each purpose are in each state."""
         self._streams.set(streams)
         moment = CollectorRegistry()
-        moment.register(_Moment(alerts, cameras))
+        moment.register(_Moment(alerts, cameras, deliveries))
         return generate_latest(self._registry) + generate_latest(moment)
 
 
 class _Moment(Collector):
-    def __init__(self, alerts: Mapping[str, int], cameras: Mapping[str, Any]) -> None:
-        self._alerts, self._cameras = alerts, cameras
+    def __init__(
+        self, alerts: Mapping[str, int], cameras: Mapping[str, Any], deliveries: Mapping[tuple[str, str], int]
+    ) -> None:
+        self._alerts, self._cameras, self._deliveries = alerts, cameras, deliveries
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         states = GaugeMetricFamily("wangge_alerts", "Alerts by state", labels=["state"])
         for state, count in sorted(self._alerts.items()):
             states.add_metric([state], count)
         yield states
+        out = GaugeMetricFamily(
+            "wangge_deliveries", "Notifications and webhook messages by state", labels=["purpose", "state"]
+        )
+        for (purpose, state), count in sorted(self._deliveries.items()):
+            out.add_metric([purpose, state], count)
+        yield out
         doing = GaugeMetricFamily("wangge_camera_state", "1: the state a camera is in", labels=["camera", "state"])
         counters = GaugeMetricFamily("wangge_camera_count", "What the worker counts", labels=["camera", "what"])
         for camera_id, said in sorted(self._cameras.items()):

@@ -1,12 +1,17 @@
 """What goes in and out about people, sign-ins, grids and duties."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
 from alerts.accounts import Person
-from api.schemas import Body, Text, at, at_or_none
+from alerts.grid_check import Finding, Findings
+from alerts.grid_import import MOST_FAULTS, GridPlan
+from alerts.grids import Candidate
+from api.schemas import Body, Point, Text, at, at_or_none
+from models.errors import Fault
 from models.people import Duty, Grid, Role
 
 Name = Annotated[Text, Field(min_length=1, max_length=200)]
@@ -46,6 +51,11 @@ class PersonShown(BaseModel):
     active: bool
     must_change_password: bool
     grants: list[GrantShown]
+    organisation: str | None
+    skills: list[str]
+    last_seen_at: datetime | None
+    reachable: bool
+    unreachable_reason: str | None
 
     @classmethod
     def of(cls, person: Person) -> "PersonShown":
@@ -56,6 +66,11 @@ class PersonShown(BaseModel):
             active=person.active,
             must_change_password=person.must_change_password,
             grants=[GrantShown(role=grant.role, grid_code=grant.grid_code) for grant in person.grants],
+            organisation=person.organisation,
+            skills=list(person.skills),
+            last_seen_at=at_or_none(person.last_seen_s),
+            reachable=person.reachable,
+            unreachable_reason=None if person.reachable else person.unreachable_reason,
         )
 
 
@@ -107,6 +122,7 @@ class GridShown(BaseModel):
     path: str
     valid_from: datetime | None
     valid_to: datetime | None
+    system: str = Field(description="the map system that its polygon was stated in; here it is WGS-84")
 
 
 class GridFeature(BaseModel):
@@ -127,6 +143,7 @@ class GridFeature(BaseModel):
             path=grid.path,
             valid_from=at_or_none(grid.valid_from_s),
             valid_to=at_or_none(grid.valid_to_s),
+            system=grid.system,
         )
         return cls(id=grid.code, geometry=dict(grid.polygon) if grid.polygon else None, properties=shown)
 
@@ -137,8 +154,79 @@ class Grids(BaseModel):
     next: str | None
 
 
+class FindingShown(BaseModel):
+    """Something odd about the tree as a map. ``share``: of the smaller grid, of the parent (gap), of the child."""
+
+    kind: str = Field(description="overlap, gap, outside, orphan")
+    grid: str
+    other: str | None
+    area_m2: float | None
+    share: float | None
+    place: Point | None
+    said: dict[str, str]
+
+    @classmethod
+    def of(cls, finding: Finding) -> "FindingShown":
+        return cls(
+            kind=finding.kind,
+            grid=finding.grid,
+            other=finding.other,
+            area_m2=finding.area_m2 and round(finding.area_m2, 1),
+            share=finding.share and round(finding.share, 6),
+            place=finding.place and Point(coordinates=finding.place),
+            said={"zh": finding.said_zh, "en": finding.said_en},
+        )
+
+
 class Imported(BaseModel):
+    """``imported``: grids new or changed. A dry run imports none, and tells what would be wrong or odd."""
+
     imported: int
+    dry_run: bool
+    read: int
+    encoding: str
+    ignored_columns: list[str]
+    errors: list[dict[str, str]] = Field(description="what forbids the import: {where, what}")
+    level_jumps: list[dict[str, str]]
+    findings: list[FindingShown]
+    finding_counts: dict[str, int]
+    findings_complete: bool
+
+    @classmethod
+    def of(cls, plan: GridPlan, findings: Findings | None, imported: int) -> "Imported":
+        def told(faults: Sequence[Fault]) -> list[dict[str, str]]:
+            return [vars(fault) for fault in faults[:MOST_FAULTS]]
+
+        return cls(
+            imported=imported,
+            dry_run=findings is not None,
+            read=len(plan.grids),
+            encoding=plan.encoding,
+            ignored_columns=list(plan.ignored),
+            errors=told(plan.faults),
+            level_jumps=told(plan.jumps),
+            findings=[FindingShown.of(item) for item in findings.items] if findings else [],
+            finding_counts=dict(findings.counts) if findings else {},
+            findings_complete=findings is None or findings.complete,
+        )
+
+
+class PlaceShown(BaseModel):
+    """A grid that a place may lie in. ``distance_m``: to its border; 0 where it contains the place."""
+
+    code: str
+    name: str
+    level: int
+    distance_m: float
+
+    @classmethod
+    def of(cls, candidate: Candidate) -> "PlaceShown":
+        grid = candidate.grid
+        return cls(code=grid.code, name=grid.name, level=grid.level, distance_m=round(candidate.distance_m, 1))
+
+
+class Places(BaseModel):
+    grids: list[PlaceShown]
 
 
 class DutyAsked(Body):
@@ -164,6 +252,10 @@ class DutyShown(BaseModel):
     starts_at: datetime
     ends_at: datetime
     open_cases: int
+    skills: list[str]
+    reachable: bool
+    unit: str | None
+    stands_in_for: str | None
 
     @classmethod
     def of(cls, duty: Duty) -> "DutyShown":
@@ -175,6 +267,10 @@ class DutyShown(BaseModel):
             starts_at=at(duty.starts_s),
             ends_at=at(duty.ends_s),
             open_cases=duty.open_cases,
+            skills=list(duty.skills),
+            reachable=duty.reachable,
+            unit=duty.unit,
+            stands_in_for=duty.stands_in_for,
         )
 
 

@@ -1,27 +1,21 @@
 """What goes in and out at the edge. Times are RFC 3339 in UTC here, Unix seconds within."""
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from api.overlay_schemas import Overlays
+from api.times import at as at
+from api.times import at_or_none as at_or_none
 from models.alert import Alert, CommandType, Event, State
 from models.incident import KINDS, Evidence
 
 DEEPEST_JSON = 6
 LONGEST_JSON = 20_000
 """Characters of a free-form object."""
-
-
-def at(seconds: float) -> datetime:
-    """Unix seconds as a moment in UTC."""
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def at_or_none(seconds: float | None) -> datetime | None:
-    return None if seconds is None else at(seconds)
 
 
 def _plain(text: str) -> str:
@@ -112,7 +106,7 @@ class ClaimShown(BaseModel):
     until: datetime
 
 
-class AlertShown(BaseModel):
+class AlertShown(Overlays):
     """``allowed``: the commands that you may give now."""
 
     version: int
@@ -154,10 +148,11 @@ class AlertFeature(BaseModel):
     properties: AlertShown
 
     @classmethod
-    def of(cls, alert: Alert, allowed: tuple[CommandType, ...]) -> "AlertFeature":
+    def of(cls, alert: Alert, allowed: tuple[CommandType, ...], now_s: float) -> "AlertFeature":
         kind = KINDS[alert.kind]
         claim = alert.claim
         shown = AlertShown(
+            **dict(Overlays.shown(alert, now_s)),
             version=alert.version,
             state=alert.state,
             kind=alert.kind,

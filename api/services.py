@@ -8,9 +8,11 @@ from fastapi import Depends, Request
 from redis import Redis
 from sqlalchemy import Engine
 
+from alerts.channels import Channels
 from alerts.desk import Desk
 from alerts.evidence import EvidenceStore
 from alerts.registry import Registry
+from alerts.webhooks import Webhooks
 from api.metrics import Metrics
 from api.tail import Tail
 from api.video import VideoDesk
@@ -25,6 +27,8 @@ class Services:
     engine: Engine
     desk: Desk
     registry: Registry
+    channels: Channels
+    webhooks: Webhooks
     evidence: EvidenceStore
     video: VideoDesk
     tail: Tail

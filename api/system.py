@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 
+from alerts import deliveries
 from alerts.accounts import session_of
 from alerts.database import schema_fault
 from alerts.leases import alive
@@ -120,7 +121,7 @@ def figures_reader(
 def metrics(house: House) -> Response:
     """For loopback addresses, or a bearer token of someone with audit:read."""
     by_state = {state.value: count for state, count in counts(house.engine).items()}
-    text = house.metrics.text(house.tail.streams, by_state, statuses(house))
+    text = house.metrics.text(house.tail.streams, by_state, statuses(house), deliveries.counts(house.engine))
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from models.clocks import Clock, Light
 from models.geo import GeoPoint
 from models.incident import Evidence, Severity
 from models.people import Actor
@@ -54,6 +55,18 @@ class CommandType(StrEnum):
     ASSIGN_DOWN = "assign_down"
     VOID = "void"
     NOTE = "note"
+    TRANSFER_ACROSS = "transfer_across"
+    TAKE_OVER = "take_over"
+    DECLINE = "decline"
+    CONFIRM_VOID = "confirm_void"
+    REFUSE_VOID = "refuse_void"
+    VOID_ALONE = "void_alone"
+    SUPERVISE = "supervise"
+    REPLY = "reply"
+    ADD_CO_ASSIGNEE = "add_co_assignee"
+    REMOVE_CO_ASSIGNEE = "remove_co_assignee"
+    EVALUATE = "evaluate"
+    CALL_BACK = "call_back"
 
 
 class EventType(StrEnum):
@@ -82,6 +95,21 @@ class EventType(StrEnum):
     ASSIGNED_DOWN = "assigned_down"
     VOIDED = "voided"
     NOTED = "noted"
+    TRANSFERRED_ACROSS = "transferred_across"
+    TAKEN_OVER = "taken_over"
+    DECLINED = "declined"
+    VOID_REQUESTED = "void_requested"
+    VOID_REFUSED = "void_refused"
+    VOIDED_ALONE = "voided_alone"
+    VOID_LAPSED = "void_lapsed"
+    SUPERVISED = "supervised"
+    SUPERVISION_REPLIED = "supervision_replied"
+    CO_ASSIGNEE_ADDED = "co_assignee_added"
+    CO_ASSIGNEE_REMOVED = "co_assignee_removed"
+    EVALUATED = "evaluated"
+    CALLED_BACK = "called_back"
+    ASKED_AGAIN = "asked_again"
+    ESCALATED = "escalated"
 
 
 DISMISS_REASONS = ("false_alarm", "duplicate", "permitted", "out_of_scope")
@@ -143,6 +171,75 @@ class Claim:
     until_s: float
 
 
+@dataclass(frozen=True)
+class Supervision:
+    """督办: someone above wants to know. ``chased_s`` is when the missing reply was escalated."""
+
+    by: str
+    by_name: str
+    opinion: str
+    at_s: float
+    reply_due_s: float
+    reply: str | None = None
+    replied_by: str | None = None
+    replied_s: float | None = None
+    chased_s: float | None = None
+
+
+@dataclass(frozen=True)
+class VoidAsked:
+    """作废: one person asked; another has to confirm. ``confirm_by_s`` and ``was`` where it was voided alone."""
+
+    by: str
+    reason: str
+    at_s: float
+    confirm_by_s: float | None = None
+    was: State | None = None
+
+
+@dataclass(frozen=True)
+class Escalation:
+    """How far the present stage has climbed. ``level``: 1 assignee, 2 backup on the same grid, 3 lead of a grid above,
+    4 supervisor; 0: only asked again. ``next_s`` is when it climbs on, None for no more.
+    """
+
+    level: int
+    who: tuple[str, ...]
+    at_s: float
+    next_s: float | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """评价: what the reporter says of it, as the operator entered it; ``rating`` 1 (bad) to 5 (good)."""
+
+    rating: int
+    text: str | None
+    by: str
+    at_s: float
+
+
+@dataclass(frozen=True)
+class CallBack:
+    """回访: the reporter was asked, or could not be reached. ``satisfied`` None: not said."""
+
+    reached: bool
+    satisfied: bool | None
+    text: str | None
+    by: str
+    at_s: float
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a case in transfer came from: who sent it, and the grid and unit that get it back if it is declined."""
+
+    by: str
+    grid_code: str
+    grid_path: str
+    unit: str | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Alert:
     """The projection of an alert's log: nothing here that its events do not say. Times are Unix seconds."""
@@ -182,3 +279,22 @@ class Alert:
     closed_s: float | None = None
     suspended_from: State | None = None
     suspended_until_s: float | None = None
+    suspended_since_s: float | None = None
+    suspended_s: float = 0.0
+    acknowledged_by: str | None = None
+    unit: str | None = None
+    moved_from: Origin | None = None
+    co_assignees: tuple[str, ...] = ()
+    supervision: Supervision | None = None
+    void_asked: VoidAsked | None = None
+    evaluation: Evaluation | None = None
+    call_back: CallBack | None = None
+    stage_clock: Clock | None = None
+    whole_clock: Clock | None = None
+    escalation: Escalation | None = None
+    whole_overdue_s: float | None = None
+
+    def light(self, now_s: float) -> Light | None:
+        """The worse of its two clocks' lights; None without a clock."""
+        lights = [clock.light(now_s) for clock in (self.stage_clock, self.whole_clock) if clock is not None]
+        return max(lights, key=list(Light).index, default=None)

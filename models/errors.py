@@ -111,6 +111,18 @@ class Misconfigured(WanggeError):
     code = "misconfigured"
 
 
+class EgressRefused(WanggeError):
+    """A message may not go to that address. The sentence never repeats the address: it may hold a token."""
+
+    code = "egress_refused"
+
+
+class EgressFailed(WanggeError):
+    """A message was not taken: no answer, or one that says no."""
+
+    code = "egress_failed"
+
+
 class CameraError(WanggeError):
     """A camera could not be watched. ``code`` is one of the subclasses' below, shown in probe, API and log alike."""
 

@@ -18,12 +18,19 @@ class Permission(StrEnum):
     ALERT_REOPEN = "alert:reopen"
     ALERT_VOID = "alert:void"
     ALERT_TRANSFER = "alert:transfer"
+    ALERT_SUPERVISE = "alert:supervise"
+    ALERT_EVALUATE = "alert:evaluate"
     CAMERA_READ = "camera:read"
     CAMERA_WRITE = "camera:write"
     GRID_READ = "grid:read"
     GRID_WRITE = "grid:write"
+    PEOPLE_READ = "people:read"
     PEOPLE_WRITE = "people:write"
+    PEOPLE_REACH = "people:reach"
+    DUTY_WRITE = "duty:write"
+    DESK_HANDOVER = "desk:handover"
     AUDIT_READ = "audit:read"
+    POLICY_WRITE = "policy:write"
 
 
 class Role(StrEnum):
@@ -48,15 +55,22 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             _SEE
             | _TAKE_PART
             | {_P.ALERT_ACKNOWLEDGE, _P.ALERT_DISPATCH, _P.ALERT_VERIFY, _P.ALERT_REOPEN, _P.ALERT_VOID}
-            | {_P.ALERT_TRANSFER}
+            | {_P.ALERT_TRANSFER, _P.ALERT_EVALUATE}
+            | {_P.PEOPLE_READ, _P.PEOPLE_REACH, _P.DESK_HANDOVER}
         ),
         Role.GRID_WORKER: frozenset(_TAKE_PART | {_P.ALERT_WORK}),
         Role.UNIT: frozenset(_TAKE_PART | {_P.ALERT_WORK, _P.ALERT_TRANSFER}),
-        Role.VERIFIER: frozenset(_SEE | _TAKE_PART | {_P.ALERT_VERIFY, _P.ALERT_REOPEN}),
+        Role.VERIFIER: frozenset(_SEE | _TAKE_PART | {_P.ALERT_VERIFY, _P.ALERT_REOPEN, _P.ALERT_EVALUATE}),
         Role.SUPERVISOR: frozenset(
-            _SEE | _TAKE_PART | {_P.ALERT_VERIFY, _P.ALERT_REOPEN, _P.ALERT_TRANSFER, _P.ALERT_VOID, _P.AUDIT_READ}
+            _SEE
+            | _TAKE_PART
+            | {_P.ALERT_VERIFY, _P.ALERT_REOPEN, _P.ALERT_TRANSFER, _P.ALERT_VOID, _P.AUDIT_READ}
+            | {_P.ALERT_SUPERVISE, _P.ALERT_EVALUATE}
+            | {_P.PEOPLE_READ, _P.PEOPLE_REACH, _P.DUTY_WRITE, _P.DESK_HANDOVER}
         ),
-        Role.ADMIN: frozenset(_SEE | {_P.CAMERA_WRITE, _P.GRID_WRITE, _P.PEOPLE_WRITE}),
+        Role.ADMIN: frozenset(
+            _SEE | {_P.CAMERA_WRITE, _P.GRID_WRITE, _P.PEOPLE_READ, _P.PEOPLE_WRITE, _P.DUTY_WRITE, _P.POLICY_WRITE}
+        ),
         Role.AUDITOR: frozenset({_P.ALERT_READ, _P.GRID_READ, _P.AUDIT_READ}),
     }
 )
@@ -104,6 +118,7 @@ class Grid:
 
     ``level`` counts from 1 at the root. ``valid_from_s``/``valid_to_s`` bound it in time (Unix seconds).
     ``polygon`` is a GeoJSON Polygon or MultiPolygon geometry in WGS-84, or None for a unit without land of its own.
+    ``system`` is the map system it was stated in; ``polygon_raw`` keeps it as it was stated, where that was another.
     """
 
     code: str
@@ -115,11 +130,22 @@ class Grid:
     polygon: Mapping[str, object] | None = None
     valid_from_s: float | None = None
     valid_to_s: float | None = None
+    system: str = "wgs84"
+    polygon_raw: Mapping[str, object] | None = None
+
+    def is_valid(self, at_s: float) -> bool:
+        return (self.valid_from_s is None or self.valid_from_s <= at_s) and (
+            self.valid_to_s is None or at_s < self.valid_to_s
+        )
 
 
 @dataclass(frozen=True)
 class Duty:
-    """Someone on duty for a grid. ``rank`` 0 is first to be asked, 1 the backup."""
+    """Someone on duty for a grid. ``rank`` 0 is first to be asked, 1 the backup.
+
+    ``unit`` is the code of the organisation that the person belongs to. Whoever is marked unreachable stays in the
+    rota: routing passes over them and says so. ``stands_in_for`` is the id of the absent person whose shift this is.
+    """
 
     person_id: str
     person_name: str
@@ -128,3 +154,7 @@ class Duty:
     starts_s: float
     ends_s: float
     open_cases: int = 0
+    skills: tuple[str, ...] = ()
+    reachable: bool = True
+    unit: str | None = None
+    stands_in_for: str | None = None

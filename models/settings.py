@@ -20,6 +20,7 @@ class Settings:
     host: str
     port: int
     camera_networks: AllowedNetworks
+    egress_networks: AllowedNetworks
     zoo: Path | None
     detector: str
     detector_tiles: str
@@ -72,6 +73,12 @@ VARIABLES: tuple[Variable, ...] = (
         "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7",
         "networks that cameras may be on; loopback and link-local count only where named",
     ),
+    Variable(
+        "WANGGE_EGRESS_NETWORKS",
+        "CIDR, comma-separated",
+        "0.0.0.0/0,::/0",
+        "networks that notifications and webhooks may go to; loopback, link-local and private count only where named",
+    ),
     Variable("WANGGE_ZOO", "file", "", "empty: the detectors that ship; or a zoo.toml of your own"),
     Variable("WANGGE_DETECTOR", "name", "nanodet-g-416", "the zoo entry that looks at frames"),
     Variable("WANGGE_DETECTOR_TILES", "columns x rows", "1x1", "looks per frame: more see smaller people, cost more"),
@@ -108,6 +115,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         host=read("WANGGE_HOST", lambda text: str(ipaddress.ip_address(text))),
         port=read("WANGGE_PORT", _between(0, 65535)),
         camera_networks=read("WANGGE_CAMERA_NETWORKS", AllowedNetworks.parse),
+        egress_networks=read("WANGGE_EGRESS_NETWORKS", AllowedNetworks.parse),
         zoo=read("WANGGE_ZOO", lambda text: Path(text).absolute() if text else None),
         detector=read("WANGGE_DETECTOR", str),
         detector_tiles=read("WANGGE_DETECTOR_TILES", _tiles),

@@ -42,9 +42,22 @@ grids = Table(
     Column("level", Integer, nullable=False),
     Column("path", Text, nullable=False, index=True),
     Column("polygon", JSON),
+    Column("system", String(16), nullable=False, server_default="wgs84", comment="that the file stated it in"),
+    Column("polygon_raw", JSON, comment="as the file stated it, where that was not WGS-84"),
     Column("valid_from_s", Double),
     Column("valid_to_s", Double),
     Column("changed_s", Double, nullable=False),
+)
+
+organisations = Table(
+    "organisations",
+    metadata,
+    Column("code", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("grid_code", String(64), ForeignKey("grids.code"), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("created_s", Double, nullable=False),
 )
 
 people = Table(
@@ -57,6 +70,12 @@ people = Table(
     Column("must_change_password", Boolean, nullable=False),
     Column("active", Boolean, nullable=False),
     Column("created_s", Double, nullable=False),
+    # No foreign key: to add one, SQLite makes the table anew, and drops the one that grants and duties lean on.
+    Column("organisation_code", String(64), index=True),
+    Column("skills", JSON),
+    Column("last_seen_s", Double),
+    Column("unreachable_s", Double, comment="marked so then; void once seen alive since"),
+    Column("unreachable_reason", Text),
 )
 
 grants = Table(
@@ -76,6 +95,56 @@ duties = Table(
     Column("rank", Integer, nullable=False),
     Column("starts_s", Double, nullable=False),
     Column("ends_s", Double, nullable=False),
+)
+
+absences = Table(
+    "absences",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("person_id", String(26), ForeignKey("people.id"), nullable=False, index=True),
+    Column("starts_s", Double, nullable=False),
+    Column("ends_s", Double, nullable=False),
+    Column("stand_in_id", String(26), ForeignKey("people.id"), index=True),
+    Column("reason", Text, nullable=False),
+    Column("entered_by", String(64), nullable=False),
+    Column("entered_s", Double, nullable=False),
+)
+
+skill_needs = Table(
+    "skill_needs",
+    metadata,
+    Column("grid_code", String(64), ForeignKey("grids.code"), primary_key=True),
+    Column("kind", String(64), primary_key=True),
+    Column("skill", String(32), primary_key=True),
+)
+
+promises = Table(
+    "promises",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("grid_code", String(64), ForeignKey("grids.code"), nullable=False, index=True),
+    Column("alert_id", String(26)),
+    Column("text", Text, nullable=False),
+    Column("due_s", Double, nullable=False),
+    Column("made_by", String(64), nullable=False),
+    Column("made_by_name", Text, nullable=False),
+    Column("made_s", Double, nullable=False),
+    Column("kept_by", String(64)),
+    Column("kept_s", Double),
+)
+
+handovers = Table(
+    "handovers",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("grid_code", String(64), ForeignKey("grids.code"), nullable=False, index=True),
+    Column("sheet", Text, nullable=False, comment="canonical JSON: what both signed, byte for byte"),
+    Column("sha256", String(64), nullable=False),
+    Column("outgoing_id", String(26), ForeignKey("people.id"), nullable=False),
+    Column("outgoing_s", Double, nullable=False),
+    Column("incoming_id", String(26), ForeignKey("people.id")),
+    Column("incoming_s", Double),
+    Column("remark", Text),
 )
 
 sessions = Table(
@@ -137,6 +206,7 @@ alerts = Table(
     Column("created_s", Double, nullable=False),
     Column("changed_s", Double, nullable=False),
     Column("claim_until_s", Double, index=True),
+    Column("unit", String(64), index=True, comment="the organisation that the case was given to"),
     Column("body", JSON, nullable=False, comment="the whole projection"),
     Index(None, "state", "severity", "created_s"),
     Index(None, "fold_key", "created_s"),
@@ -231,4 +301,110 @@ leases = Table(
     Column("holder", String(64), nullable=False),
     Column("fence", BigInteger, nullable=False),
     Column("until_s", Double, nullable=False),
+)
+
+timers = Table(
+    "timers",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("alert_id", String(26), ForeignKey("alerts.id"), nullable=False),
+    Column("version", Integer, nullable=False, comment="of the event that set it"),
+    Column("kind", String(16), nullable=False),
+    Column("due_s", Double, nullable=False),
+    Column("fired_s", Double, comment="when it had its effect, or lost its meaning"),
+    Column("effect", String(32), comment="the type of the event that it led to; none where it was overtaken"),
+    Index(None, "fired_s", "due_s"),
+    UniqueConstraint("alert_id", "kind", "version"),
+)
+
+co_assignees = Table(
+    "co_assignees",
+    metadata,
+    Column("alert_id", String(26), ForeignKey("alerts.id"), primary_key=True),
+    Column("person_id", String(26), primary_key=True, index=True),
+)
+
+clock_policies = Table(
+    "clock_policies",
+    metadata,
+    Column("grid_code", String(64), ForeignKey("grids.code"), primary_key=True),
+    Column("kind", String(64), primary_key=True, comment="* for any"),
+    Column("severity", Integer, primary_key=True, autoincrement=False),
+    Column("stage", String(16), primary_key=True),
+    Column("amount", Double, comment="none: no clock there"),
+    Column("unit", String(16), nullable=False),
+    Column("changed_s", Double, nullable=False),
+    Column("changed_by", String(64), nullable=False),
+)
+
+calendars = Table(
+    "calendars",
+    metadata,
+    Column("grid_code", String(64), ForeignKey("grids.code"), primary_key=True),
+    Column("body", JSON, nullable=False),
+    Column("changed_s", Double, nullable=False),
+    Column("changed_by", String(64), nullable=False),
+)
+
+clock_stamp = Table(
+    "clock_stamp",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("version", BigInteger, nullable=False, comment="rises with each change of a policy or calendar"),
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("reader", String(64), primary_key=True, comment="who reads the log by position"),
+    Column("position", BigInteger, nullable=False, comment="every sealed event up to here has been read"),
+)
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("person_id", String(26), ForeignKey("people.id"), nullable=False),
+    Column("place", Integer, nullable=False, comment="1 is tried first"),
+    Column("kind", String(16), nullable=False),
+    Column("shown", Text, nullable=False, comment="what may be read of it: no token, no number"),
+    Column("sealed", LargeBinary, nullable=False, comment="its address and tokens (AEAD)"),
+    Column("wait_s", Double, nullable=False, comment="without an answer, the next channel is tried after this long"),
+    Column("language", String(8), nullable=False),
+    Column("created_s", Double, nullable=False),
+    UniqueConstraint("person_id", "place"),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("grid_code", String(64), ForeignKey("grids.code"), nullable=False),
+    Column("shown", Text, nullable=False, comment="scheme and host of its address"),
+    Column("sealed", LargeBinary, nullable=False, comment="its address and secret (AEAD)"),
+    Column("created_s", Double, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("key", String(128), nullable=False, unique=True, comment="one message; receivers tell duplicates by it"),
+    Column("purpose", String(16), nullable=False),
+    Column("target_id", String(26), index=True, comment="a channel or webhook, which may be gone by now"),
+    Column("person_id", String(26)),
+    Column("alert_id", String(26), ForeignKey("alerts.id"), nullable=False, index=True),
+    Column("version", Integer, nullable=False, comment="of the event that it tells of"),
+    Column("position", BigInteger, nullable=False),
+    Column("topic", String(32), nullable=False),
+    Column("place", Integer, nullable=False, comment="of the channel among the person's"),
+    Column("on_duty_only", Boolean, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("said", Text, comment="why it was dropped, or what failed last"),
+    Column("attempts", Integer, nullable=False),
+    Column("made_s", Double, nullable=False),
+    Column("due_s", Double, nullable=False),
+    Column("settled_s", Double),
+    Index(None, "state", "due_s"),
 )

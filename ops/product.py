@@ -28,6 +28,7 @@ def to_environ(settings: Settings) -> dict[str, str]:
         "WANGGE_HOST": settings.host,
         "WANGGE_PORT": str(settings.port),
         "WANGGE_CAMERA_NETWORKS": str(settings.camera_networks),
+        "WANGGE_EGRESS_NETWORKS": str(settings.egress_networks),
         "WANGGE_ZOO": str(settings.zoo or ""),
         "WANGGE_DETECTOR": settings.detector,
         "WANGGE_DETECTOR_TILES": settings.detector_tiles,
@@ -117,6 +118,7 @@ def specs(settings: Settings) -> list[Spec]:
     environ: Mapping[str, str] = to_environ(settings)
     return [
         Spec("dispatcher", module("alerts"), environ),
+        Spec("notifier", module("alerts.notifier"), environ),
         Spec("worker", module("ingest"), environ, ready=lambda: listens(settings.video_desk)),
         Spec("api", module("api"), environ, ready=lambda: (get(settings, "/healthz") or (0, b""))[0] == 200),
     ]
@@ -201,5 +203,5 @@ class Product:
             engine.dispose()
         if self._prepare:
             self._prepare(self.settings)
-        self._say("dispatcher, camera worker, API")
+        self._say("dispatcher, notifier, camera worker, API")
         supervisor.start([*self._extra, *self._own(self.settings)], self._within_s)

@@ -1,4 +1,4 @@
-"""The commands for cameras, grids and people: directly on the ledger, as whoever owns the machine.
+"""The commands for cameras and grids: directly on the ledger, as whoever owns the machine.
 
 ``context.obj`` reads the settings. What takes long to load is loaded by the command that needs it.
 """
@@ -15,12 +15,13 @@ from models.errors import InvalidInput
 from ops.printing import Json, print_json, print_rows
 
 if TYPE_CHECKING:
+    from alerts.grid_check import Findings
+    from alerts.grid_import import GridPlan
     from alerts.registry import Registry
     from models.settings import Settings
 
 camera = typer.Typer(help="摄像机点位 Camera points.", no_args_is_help=True)
 grid = typer.Typer(help="网格 Grids.", no_args_is_help=True)
-user = typer.Typer(help="人员 People.", no_args_is_help=True)
 
 
 @contextmanager
@@ -159,51 +160,72 @@ def camera_probe(
 @grid.command("import")
 def grid_import(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="网格文件 A GeoJSON FeatureCollection with code, name, parent.")],
+    file: Annotated[Path, typer.Argument(help="网格文件 GeoJSON, CSV or xlsx: code 编码, name 名称, parent 上级编码.")],
     scheme: Annotated[str, typer.Option(help="编码体系 The scheme of its codes.")] = "local",
+    system: Annotated[
+        str | None, typer.Option(help="坐标系 wgs84, gcj02, bd09: of polygons that name none; tables must say.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="只检查 Write nothing: faults, overlaps, gaps, orphans, land outside.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """导入网格 Import a grid tree: the whole file, or nothing and every fault with its row.
 
-    Example: wangge grid import grids.geojson --scheme GB/T-2260
+    Examples: wangge grid import grids.geojson --scheme GB/T-2260; wangge grid import 网格.xlsx --system gcj02 --dry-run
     """
-    from alerts.grid_import import MOST_BYTES, parse_grids
+    from alerts.grid_import import refusal
+    from alerts.polygons import read_system
+    from alerts.spreadsheets import MOST_BYTES
     from models.people import SYSTEM
     from ops.entry import read_file
 
     data = read_file(file, MOST_BYTES)
     with registry_of(context.obj()) as registry:
-        grids = parse_grids(data, scheme, registry.tree(SYSTEM))
-        changed = registry.import_grids(grids, SYSTEM)
-    if as_json:
-        print_json({"grids": len(grids), "changed": changed})
+        plan, findings = registry.plan_import(
+            data, SYSTEM, scheme, read_system(system) if system else None, look=dry_run
+        )
+        changed = 0
+        if findings is None:
+            if plan.faults:
+                raise refusal(plan.faults)
+            changed = registry.import_grids(plan.grids, SYSTEM)
+    if findings is not None:
+        _print_dry_run(plan, findings, as_json)
+    elif as_json:
+        print_json({"grids": len(plan.grids), "changed": changed})
     else:
         typer.echo(
-            f"已导入 {len(grids)} 个网格，新增或变更 {changed} 个 / {len(grids)} grids read, {changed} new or changed"
+            f"已导入 {len(plan.grids)} 个网格，新增或变更 {changed} 个 / "
+            f"{len(plan.grids)} grids read, {changed} new or changed"
         )
 
 
-@user.command("add")
-def user_add(
-    context: typer.Context,
-    username: Annotated[str, typer.Argument(help="登录名 The user name.")],
-    name: Annotated[str, typer.Option(help="姓名 The person's name.")],
-    role: Annotated[list[str], typer.Option(help="角色@网格 ROLE@GRID_CODE; may be given several times.")],
-    as_json: Json = False,
-) -> None:
-    """添加人员 Add a person; prints a one-time password, once.
-
-    Roles: operator, grid_worker, unit, verifier, supervisor, admin, auditor.
-
-    Example: wangge user add wang --name 王芳 --role grid_worker@610902001001
-    """
-    from models.people import SYSTEM
-    from ops.entry import read_grant
-
-    grants = [read_grant(text) for text in role]
-    with registry_of(context.obj()) as registry:
-        person, password = registry.add_person(SYSTEM, username, name, None, grants)
+def _print_dry_run(plan: "GridPlan", findings: "Findings", as_json: bool) -> None:
+    """Ends the command: exit status 1 where something forbids the import."""
     if as_json:
-        print_json({"id": person.id, "username": person.username, "one_time_password": password})
-    else:
-        typer.echo(f"已添加 added {person.username}; 一次性密码 one-time password: {password}")
+        print_json(
+            {
+                "grids": len(plan.grids),
+                "encoding": plan.encoding,
+                "ignored_columns": plan.ignored,
+                "faults": [vars(fault) for fault in plan.faults],
+                "level_jumps": [vars(jump) for jump in plan.jumps],
+                "findings": [vars(finding) for finding in findings.items],
+                "counts": findings.counts,
+                "complete": findings.complete,
+            }
+        )
+        raise typer.Exit(1 if plan.faults else 0)
+    typer.echo(f"只检查，未写入 dry run: {len(plan.grids)} grids read ({plan.encoding}), nothing written")
+    if plan.ignored:
+        typer.echo(f"未识别的列 columns not understood: {', '.join(plan.ignored)}")
+    for fault in plan.faults:
+        typer.secho(f"  {fault}", fg=typer.colors.RED)
+    for jump in plan.jumps:
+        typer.secho(f"  {jump}", fg=typer.colors.YELLOW)
+    for finding in findings.items:
+        typer.secho(f"  {finding.kind} {finding.grid}: {finding.said_zh} / {finding.said_en}", fg=typer.colors.YELLOW)
+    if not findings.complete:
+        typer.echo(f"  … 未全部列出 not all are listed: {dict(findings.counts)}")
+    raise typer.Exit(1 if plan.faults else 0)

@@ -1,13 +1,14 @@
 """A small city for tests: root R, districts A and B side by side, leaves A1, A2 (west to east) and B1; 1 km squares."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from databases import Databases
 from sqlalchemy import Engine
 
-from alerts.database import open_database, upgrade
+from alerts.database import upgrade
 from alerts.grid_import import parse_grids
 from alerts.registry import Registry
 from alerts.vault import Vault
@@ -71,20 +72,14 @@ class Scene:
     clock: Clock
 
 
-def build(folder: Path) -> Scene:
-    """A database with the city in it. The caller disposes of the engine."""
-    (folder / "registry.db").write_bytes(_city_database())
-    engine = open_database(f"sqlite:///{folder / 'registry.db'}")
-    clock, vault = Clock(), Vault(folder / "secret.key")
-    return Scene(engine, Registry(engine, vault, clock), vault, clock)
+def build(folder: Path, databases: Databases) -> Iterator[Scene]:
+    """A database with the city in it, for a fixture to yield."""
+    with databases.fresh(_make_city) as engine:
+        clock, vault = Clock(), Vault(folder / "secret.key")
+        yield Scene(engine, Registry(engine, vault, clock), vault, clock)
 
 
-@cache
-def _city_database() -> bytes:
-    """Made once: bringing the schema up costs more than most tests."""
+def _make_city(engine: Engine) -> None:
+    upgrade(engine)
     with TemporaryDirectory() as folder:
-        engine = open_database(f"sqlite:///{folder}/city.db")
-        upgrade(engine)
         Registry(engine, Vault(Path(folder) / "unused.key"), Clock()).import_grids(parse_grids(city()), SYSTEM)
-        engine.dispose()  # the last connection folds the write-ahead log into the file
-        return (Path(folder) / "city.db").read_bytes()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from databases import Databases
 from registry_scene import Scene, build
 from sqlalchemy import select, update
 
@@ -24,16 +25,19 @@ from models.errors import InvalidInput, TooManyAttempts, Unauthenticated, Wangge
 from models.people import SYSTEM, Permission, Role
 from models.tables import people, sessions, sign_in_failures
 
+pytestmark = pytest.mark.both_databases
+
 PASSWORD = "correct horse battery"
 NOW = 1_800_000_000.0
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    scene = build(tmp_path)
-    scene.registry.add_person(SYSTEM, "zhangwei", "张伟", PASSWORD, [(Role.GRID_WORKER, "A1"), (Role.OPERATOR, "A")])
-    yield scene
-    scene.engine.dispose()
+def scene(tmp_path: Path, databases: Databases) -> Iterator[Scene]:
+    for scene in build(tmp_path, databases):
+        scene.registry.add_person(
+            SYSTEM, "zhangwei", "张伟", PASSWORD, [(Role.GRID_WORKER, "A1"), (Role.OPERATOR, "A")]
+        )
+        yield scene
 
 
 def enter(

@@ -21,6 +21,8 @@ from models.geo import GeoPoint
 from models.incident import Evidence, Phase, Severity
 from models.people import SYSTEM
 
+pytestmark = pytest.mark.both_databases
+
 
 def count(engine: Engine, table: str) -> int:
     with reading(engine) as connection:
@@ -270,7 +272,9 @@ def test_transfer_up_and_down(desk: Desk) -> None:
     assert (up.state, up.grid_path) == (State.TRANSFERRED_UP, "/c/d/")
     with pytest.raises(NotFound):
         desk.alert(alert.id, ACTORS["w1"])
-    down = do(desk, do(desk, up, "op", "acknowledge"), "op", "assign_down", grid_code="g2")
+    with pytest.raises(Forbidden, match="new owner"):
+        do(desk, up, "op", "take_over")
+    down = do(desk, do(desk, up, "sup", "take_over"), "op", "assign_down", grid_code="g2")
     assert (down.state, down.grid_code) == (State.ASSIGNED_DOWN, "g2")
 
 

@@ -9,8 +9,11 @@ import pytest
 from registry_scene import city, collection, feature, square
 
 import ops
-from alerts.grid_import import MOST_BYTES, MOST_CORNERS, MOST_FAULTS, MOST_GRIDS, parse_grids
+from alerts.grid_files import MOST_GRIDS
+from alerts.grid_import import MOST_FAULTS, parse_grids
 from alerts.grids import GridIndex
+from alerts.polygons import MOST_CORNERS
+from alerts.spreadsheets import MOST_BYTES
 from models.errors import InvalidInput, TooLarge
 from models.geo import GeoPoint, LocalPlane
 
@@ -145,9 +148,9 @@ def test_geometries_that_bound_no_land_are_refused(geometry: object) -> None:
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"", "not GeoJSON"),
+        (b"", "empty"),
         (b"\xff\xfe\x00", "not UTF-8"),
-        (b"PK\x03\x04", "not GeoJSON"),
+        (b"PK\x03\x04", "begins as an .xlsx"),
         (b"[" * 100_000, "nested too deeply"),
         (b'{"type": "FeatureCollection", "features": [NaN]}', "NaN is no JSON number"),
         (b"[]", "FeatureCollection"),

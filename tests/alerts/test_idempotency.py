@@ -9,6 +9,8 @@ from alerts.idempotency import KEEP_S, Remember, forget, remembered
 from models.alert import Command, CommandType
 from models.errors import InvalidInput, RetryLater
 
+pytestmark = pytest.mark.both_databases
+
 
 def ask(desk: Desk, alert_id: str, key: str = "k") -> None:
     kept = Remember("op", key, "1" * 64, lambda after: (200, {"state": after.state.value}))

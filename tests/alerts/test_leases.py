@@ -1,11 +1,14 @@
 """Leases between processes."""
 
+import pytest
 from desk_scene import NOW
 from sqlalchemy import Engine, select
 
 from alerts.database import reading, writing
 from alerts.leases import FORGOTTEN_AFTER_S, alive, beat, take
 from models.tables import leases
+
+pytestmark = pytest.mark.both_databases
 
 
 def taken(engine: Engine, holder: str, now_s: float) -> bool:

@@ -12,6 +12,8 @@ from alerts.projection import detected, evidence_added
 from models import tables
 from models.errors import StaleVersion
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_a_writer_that_was_overtaken_changes_nothing(desk: Desk, town: Engine) -> None:
     seen = raised(desk)

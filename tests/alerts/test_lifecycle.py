@@ -8,12 +8,13 @@ from random import Random
 from typing import Any
 
 import pytest
-from desk_scene import ACTORS, NOW, PATHS, PHOTO, incident, later, photo
+from desk_scene import ACTORS, NOW, PATHS, PHOTO, duty, incident, later, photo
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from alerts.lifecycle import Facts, allowed, decide
+from alerts.ladder import Rota, fired
+from alerts.lifecycle import allowed, decide
 from alerts.projection import (
     alert_from_json,
     alert_to_json,
@@ -25,13 +26,15 @@ from alerts.projection import (
     sighted,
 )
 from alerts.routing import Route
+from alerts.sayings import Facts
 from alerts.sealer import event_of
-from alerts.transitions import TRANSITIONS
+from alerts.sla import NO_POLICIES, timers, with_clocks
+from alerts.transitions import HELD, IN_TRANSFER, TRANSITIONS
 from alerts.triage import worth_telling
 from models.alert import DISMISS_REASONS, ENDED, OUTCOMES, RETURN_REASONS, Alert, Command, CommandType, Event, State
 from models.errors import Conflict, Forbidden, InvalidInput, NotFound
 from models.incident import Phase
-from models.people import SYSTEM, Actor
+from models.people import SYSTEM, Actor, Role
 
 ROUTE = Facts(Route(("w1",), "g1", None), ("g1", PATHS["g1"]), lease_s=120)
 
@@ -61,7 +64,7 @@ def walked(to: State) -> Alert:
         State.REOPENED: (State.HANDLED, lambda a: give(a, "ver", "reject", reason="still there")),
         State.TRANSFERRED_UP: (State.ACKNOWLEDGED, lambda a: give(a, "op", "transfer_up", facts=UP, grid_code="d")),
         State.ASSIGNED_DOWN: (State.TRANSFERRED_UP, _down),
-        State.VOIDED: (State.NEW, lambda a: give(a, "sup", "void", reason="a test")),
+        State.VOIDED: (State.NEW, lambda a: give(give(a, "sup", "void", reason="a test"), "op", "confirm_void")),
     }
     if to is State.NEW:
         return fresh()
@@ -78,7 +81,7 @@ def _handle(alert: Alert) -> Alert:
 
 
 def _down(alert: Alert) -> Alert:
-    return give(give(alert, "op", "acknowledge"), "op", "assign_down", facts=DOWN, grid_code="g2")
+    return give(give(alert, "sup", "take_over"), "op", "assign_down", facts=DOWN, grid_code="g2")
 
 
 def test_every_command_and_state_is_in_the_table() -> None:
@@ -101,10 +104,12 @@ def test_each_state_is_reached_and_takes_only_its_commands(state: State) -> None
 
 def test_ended_states_have_no_way_on_but_the_written_ones() -> None:
     ways = {state: {c for c, row in TRANSITIONS.items() if state in row.sources} for state in ENDED}
+    c = CommandType
     assert ways == {
-        State.DISMISSED: {CommandType.NOTE},
-        State.VOIDED: {CommandType.NOTE},
-        State.CLOSED: {CommandType.NOTE, CommandType.REOPEN, CommandType.VOID},
+        State.DISMISSED: {c.NOTE, c.REPLY},
+        State.VOIDED: {c.NOTE, c.REPLY, c.CONFIRM_VOID, c.REFUSE_VOID},
+        State.CLOSED: {c.NOTE, c.REPLY, c.REOPEN, c.VOID, c.VOID_ALONE, c.CONFIRM_VOID, c.REFUSE_VOID}
+        | {c.EVALUATE, c.CALL_BACK},
     }
 
 
@@ -120,6 +125,7 @@ def test_allowed_says_what_decide_accepts() -> None:
         CommandType.ACKNOWLEDGE,
         CommandType.DISMISS,
         CommandType.VOID,
+        CommandType.VOID_ALONE,
         CommandType.NOTE,
     )
     dispatched = walked(State.DISPATCHED)
@@ -236,13 +242,24 @@ _ARGUMENTS = st.fixed_dictionaries(
         "fence": st.integers(0, 3),
         "evidence": st.sampled_from([[PHOTO], ["0" * 64]]),
         "outcome": st.sampled_from(OUTCOMES),
-        "until_s": st.just(NOW + 86_400 * 300),
+        "until_s": st.sampled_from([NOW + 86_400 * 300, NOW + 600]),
+        "reply_due_s": st.sampled_from([NOW + 86_400 * 300, NOW + 600]),
+        "unit": st.just("u"),
+        "person_id": st.sampled_from(["w1", "w2", "w3"]),
+        "rating": st.integers(0, 5),
+        "reached": st.booleans(),
+        "satisfied": st.booleans(),
         "grid_code": st.sampled_from(["d", "g1", "g2"]),
     },
 )
 _NEEDED = {c: set(row.needs) | set(row.takes) | {"text"} for c, row in TRANSITIONS.items()}
 _CODES = {CommandType.DISMISS: DISMISS_REASONS[0], CommandType.RETURN: RETURN_REASONS[0]}
-_DULL = {CommandType.VOID, CommandType.DISMISS, CommandType.NOTE, CommandType.RELEASE, CommandType.RETURN}
+_ON = {
+    *(CommandType.ACKNOWLEDGE, CommandType.TAKE_OVER, CommandType.CLAIM, CommandType.ACCEPT, CommandType.ARRIVE),
+    *(CommandType.HANDLE, CommandType.VERIFY, CommandType.CLOSE, CommandType.REOPEN, CommandType.RESUME),
+}
+"""Commands that bring a case on: without a bias to them, hardly a walk gets anywhere."""
+_ENDING = {CommandType.DISMISS, CommandType.CONFIRM_VOID, CommandType.VOID_ALONE, CommandType.NOTE}
 _VERSATILE = Actor("w1", "W1", ACTORS["w1"].grants + ACTORS["op"].grants)
 """Works and verifies: only the rule itself keeps such a person from verifying what they handled."""
 
@@ -258,18 +275,26 @@ class Walk(RuleBasedStateMachine):
         self.keep(detected("A" * 26, incident(), ("g1", PATHS["g1"]), ("g1", "g2"), "why", NOW))
 
     def keep(self, event: Event) -> None:
+        event = with_clocks(self.alert, apply(self.alert, event), event, NO_POLICIES)
         self.log.append(event_of(json.loads(json.dumps(event_to_json(event)))))
         self.alert = alert_from_json(json.loads(json.dumps(alert_to_json(apply(self.alert, event)))))
         self.fences.append(self.alert.fence)
 
-    @rule(pick=st.randoms(use_true_random=True), given_arguments=_ARGUMENTS, rounds=st.integers(1, 12))
+    @rule(pick=st.randoms(use_true_random=True), given_arguments=_ARGUMENTS, rounds=st.integers(1, 25))
     def commands(self, pick: Random, given_arguments: dict[str, Any], rounds: int) -> None:
         people = [*ACTORS.values(), _VERSATILE, SYSTEM]
         for _ in range(rounds):
             assert self.alert is not None
-            ways = [(who, kind) for who in people for kind in allowed(self.alert, who, self.now_s) if kind not in _DULL]
-            if not ways or pick.random() < 0.1:  # now and then anyone tries anything
+            may = [(who, kind) for who in people for kind in allowed(self.alert, who, self.now_s)]
+            on = _ON | ({CommandType.DISPATCH} if self.alert.state not in (State.DISPATCHED, *HELD) else set())
+            if pick.random() < 0.9:
+                may = [way for way in may if way[1] not in _ENDING]
+            ways = [way for way in may if way[1] in on] if pick.random() < 0.6 else may
+            if not ways or pick.random() < 0.05:  # now and then anyone tries anything
                 ways = [(who, kind) for who in people for kind in CommandType]
+            kinds = sorted({kind for _, kind in ways})
+            drawn = pick.choice(kinds)  # else what many may do would be done all the time
+            ways = [way for way in ways if way[1] is drawn]
             self.attempt(*pick.choice(ways), given_arguments if pick.random() < 0.3 else {}, pick)
             self.now_s += 1
 
@@ -281,7 +306,15 @@ class Walk(RuleBasedStateMachine):
         arguments = {name: value for name, value in given_arguments.items() if name in _NEEDED[kind]}
         arguments |= {name: _SURE[name](self.alert) for name in TRANSITIONS[kind].needs if name not in arguments}
         grid = arguments.get("grid_code", "g1")
-        facts = Facts(Route(pick.choice([(), ("w1",), ("w1", "w1b")]), grid, None), (grid, PATHS[grid]), 60)
+        facts = Facts(
+            Route(pick.choice([(), ("w1",), ("w1", "w1b")]), grid, None),
+            (grid, PATHS[grid]),
+            lease_s=60,
+            unit="u",
+            organisation=pick.choice([None, "u"]),
+            known_person=True,
+            working_time=pick.random() < 0.5,
+        )
         try:
             event = decide(self.alert, Command(kind, who, arguments, _CODES.get(kind, "why")), self.now_s, facts)
         except (InvalidInput, Conflict):  # what is allowed may still lack a good argument
@@ -306,12 +339,25 @@ class Walk(RuleBasedStateMachine):
         if self.alert.state not in ENDED and worth_telling(self.alert, seen):
             self.keep(sighted(self.alert, seen, self.seq, self.now_s))
 
-    @rule(seconds=st.sampled_from([1, 30, 61, 86_400]))
+    @rule(seconds=st.sampled_from([1, 30, 61, 7200, 86_400]))
     def time_passes(self, seconds: int) -> None:
         assert self.alert is not None
         self.now_s += seconds
         if self.alert.claim is not None and self.alert.claim.until_s <= self.now_s and seconds > 30:
             self.keep(claim_expired(self.alert, self.now_s))
+
+    @rule(on_duty=st.sampled_from([(), ("w1",), ("w1", "lead")]), twin=st.sampled_from([None, "B" * 26]))
+    def timers_fire(self, on_duty: tuple[str, ...], twin: str | None) -> None:
+        for _ in range(20):
+            assert self.alert is not None
+            due = sorted((at_s, kind) for kind, at_s in timers(self.alert) if at_s <= self.now_s)
+            if not due:
+                return
+            duties = [duty(person, "d" if person == "lead" else "g1") for person in on_duty]
+            chain = tuple(reversed(self.alert.grid_path.strip("/").split("/")))
+            rota = Rota(chain, duties, {Role.OPERATOR: ("op",), Role.SUPERVISOR: ("sup",)}, twin)
+            self.keep(fired(self.alert, due[0][1], rota, self.now_s))
+        raise AssertionError("the timers never end")
 
     @invariant()
     def holds(self) -> None:
@@ -322,7 +368,16 @@ class Walk(RuleBasedStateMachine):
         assert [event.version for event in self.log] == list(range(1, alert.version + 1))
         assert self.fences == sorted(self.fences)
         assert alert.verified_by is None or alert.verified_by != alert.handled_by
-        assert (alert.suspended_from is not None) == (alert.state is State.SUSPENDED)
+        assert (alert.suspended_from is not None) == (alert.state is State.SUSPENDED) or alert.state is State.VOIDED
+        assert alert.moved_from is None or alert.state in IN_TRANSFER | ENDED
+        assert alert.assignee not in alert.co_assignees or alert.assignee is None
+        clocks = [clock for clock in (alert.stage_clock, alert.whole_clock) if clock is not None]
+        for clock in clocks:
+            assert clock.started_s <= clock.amber_s <= clock.due_s
+            assert (clock.paused_s is not None) == (alert.state is State.SUSPENDED or alert.state in ENDED)
+        assert alert.whole_clock is not None
+        if alert.state in ENDED:
+            assert {kind for kind, _ in timers(alert)} <= {"void"}
         if alert.state in (State.ACCEPTED, State.ON_SCENE, State.HANDLED):
             assert alert.assignee is not None
         if alert.claim is not None:
@@ -332,6 +387,11 @@ class Walk(RuleBasedStateMachine):
 
 
 _SURE: dict[str, Callable[[Alert], Any]] = {
+    "reply_due_s": lambda _: NOW + 86_400 * 300,
+    "unit": lambda _: "u",
+    "person_id": lambda _: "w2",
+    "rating": lambda _: 4,
+    "reached": lambda _: True,
     "fence": lambda alert: alert.fence,
     "text": lambda _: "说明",
     "evidence": lambda _: [PHOTO],

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from databases import Databases
 from registry_scene import PATHS, Scene, actor, build, place
 from sqlalchemy import select, update
 
@@ -18,6 +19,8 @@ from models.errors import Conflict, Forbidden, InvalidInput, NotFound, StaleVers
 from models.geo import ControlPoint, GeoPoint
 from models.people import SYSTEM, Permission, Role
 from models.tables import cameras
+
+pytestmark = pytest.mark.both_databases
 
 URL = SourceUrl.parse("rtsp://viewer:s3cret-pass@10.0.0.9:8554/ch1?quality=1")
 SQUARE = ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9))
@@ -44,10 +47,8 @@ def zone(**about: Any) -> Zone:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    scene = build(tmp_path)
-    yield scene
-    scene.engine.dispose()
+def scene(tmp_path: Path, databases: Databases) -> Iterator[Scene]:
+    yield from build(tmp_path, databases)
 
 
 def test_a_camera_is_kept_as_entered_in_the_grid_that_it_stands_in(scene: Scene) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from databases import Databases
 from registry_scene import PATHS, Clock, Scene, actor, build, city, collection, feature, place, square
 from sqlalchemy import insert, update
 
@@ -19,14 +20,14 @@ from models.errors import Conflict, Forbidden, InvalidInput, NotFound
 from models.people import SYSTEM, Grid, Permission, Role
 from models.tables import alerts, grids, people
 
+pytestmark = pytest.mark.both_databases
+
 WORKER = [(Role.GRID_WORKER, "A1")]
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    scene = build(tmp_path)
-    yield scene
-    scene.engine.dispose()
+def scene(tmp_path: Path, databases: Databases) -> Iterator[Scene]:
+    yield from build(tmp_path, databases)
 
 
 def test_grids_are_listed_within_ones_sight_in_pages_parents_first(scene: Scene) -> None:
@@ -251,7 +252,7 @@ def _alert(scene: Scene, alert_id: str, state: State, assignee: str | None) -> N
 def test_who_may_put_whom_on_duty(scene: Scene) -> None:
     worker, _ = scene.registry.add_person(SYSTEM, "worker", "甲", None, WORKER)
     operator, _ = scene.registry.add_person(SYSTEM, "operator", "乙", None, [(Role.OPERATOR, "A")])
-    with pytest.raises(Forbidden, match=Permission.PEOPLE_WRITE.value):
+    with pytest.raises(Forbidden, match=Permission.DUTY_WRITE.value):
         scene.registry.put_on_duty(actor(Role.OPERATOR, "A"), worker.id, "A1", 1.0, 2.0)
     with pytest.raises(NotFound):
         scene.registry.put_on_duty(actor(Role.ADMIN, "B"), worker.id, "A1", 1.0, 2.0)

@@ -1,10 +1,9 @@
 """The one order of all events: gapless, contended, and what an audit finds."""
 
-import sqlite3
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from desk_scene import ACTORS, NOW, do, handled, raised
 from sqlalchemy import Engine, insert, text
@@ -23,6 +22,8 @@ from alerts.sealer import (
     verify_chain,
 )
 from models import tables
+
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
@@ -98,64 +99,85 @@ def test_relay_publishes_each_once(logged: Engine) -> None:
     assert seal(logged, "a", NOW) == 0
 
 
-Tamper = Callable[[sqlite3.Connection], object]
+def tamper(engine: Engine, *statements: str) -> None:
+    """As someone does who may do all in the database: foreign keys do not stop them."""
+    raw = engine.raw_connection()
+    connection: Any = raw.driver_connection
+    unbound = "PRAGMA foreign_keys = OFF"
+    if engine.dialect.name == "postgresql":
+        connection.autocommit = True
+        unbound = "SET session_replication_role = replica"
+    try:
+        for statement in (unbound, *statements):
+            connection.execute(statement)
+    finally:
+        raw.close()
+        engine.dispose()
 
 
 @pytest.mark.parametrize(
-    ("tamper", "where", "what"),
+    ("statements", "where", "what"),
     [
-        (lambda db: db.execute("UPDATE events SET reason = 'x' WHERE seq = 4"), "position 4", "not as it was sealed"),
-        (lambda db: db.execute("UPDATE events SET actor_id = 'w2' WHERE seq = 4"), "position 4", "not as it was"),
-        (lambda db: db.execute("""UPDATE events SET data = '{"a":1}' WHERE seq = 5"""), "position 5", "not as it was"),
-        (lambda db: db.execute("UPDATE events SET data = '{broken' WHERE seq = 5"), "position 5", "not as it was"),
-        (lambda db: db.execute("UPDATE events SET type = 'hacked' WHERE seq = 5"), "position 5", "not as it was"),
-        (lambda db: db.execute("DELETE FROM events WHERE seq = 6"), "position 6", "is gone"),
-        (lambda db: db.execute("DELETE FROM seals WHERE position = 6"), "position 6", "seal is gone"),
+        (["UPDATE events SET reason = 'x' WHERE seq = 4"], "position 4", "not as it was sealed"),
+        (["UPDATE events SET actor_id = 'w2' WHERE seq = 4"], "position 4", "not as it was"),
+        (["""UPDATE events SET data = '{"a":1}' WHERE seq = 5"""], "position 5", "not as it was"),
+        (["UPDATE events SET type = 'hacked' WHERE seq = 5"], "position 5", "not as it was"),
+        (["DELETE FROM events WHERE seq = 6"], "position 6", "is gone"),
+        (["DELETE FROM seals WHERE position = 6"], "position 6", "seal is gone"),
         (
-            lambda db: db.executescript(
-                "UPDATE seals SET event_seq = 99 WHERE position = 2; UPDATE seals SET event_seq = 2 WHERE position = 3;"
-                "UPDATE seals SET event_seq = 3 WHERE position = 2;"
-            ),
+            [
+                "UPDATE seals SET event_seq = 99 WHERE position = 2",
+                "UPDATE seals SET event_seq = 2 WHERE position = 3",
+                "UPDATE seals SET event_seq = 3 WHERE position = 2",
+            ],
             "position 2",
             "not as it was sealed",
         ),
         (
-            lambda db: db.executescript(
-                "UPDATE seals SET position = 99 WHERE position = 2; UPDATE seals SET position = 2 WHERE position = 3;"
-                "UPDATE seals SET position = 3 WHERE position = 99;"
-            ),
+            [
+                "UPDATE seals SET position = 99 WHERE position = 2",
+                "UPDATE seals SET position = 2 WHERE position = 3",
+                "UPDATE seals SET position = 3 WHERE position = 99",
+            ],
             "position 2",
             "swapped",
         ),
-        (lambda db: db.execute("UPDATE seals SET hash = previous_hash WHERE position = 10"), "position 10", "not as"),
+        (["UPDATE seals SET hash = previous_hash WHERE position = 10"], "position 10", "not as"),
         (
-            lambda db: db.executescript(
-                "DELETE FROM seals WHERE position = 10; DELETE FROM outbox WHERE event_seq = 10;"
-                "DELETE FROM events WHERE seq = 10;"
-            ),
+            [
+                "DELETE FROM seals WHERE position = 10",
+                "DELETE FROM outbox WHERE event_seq = 10",
+                "DELETE FROM events WHERE seq = 10",
+            ],
             "alert ",
             "its log ends at 0",
         ),
         (
-            lambda db: db.executescript("UPDATE outbox SET published_s = 1; DELETE FROM seals WHERE position = 10;"),
+            ["UPDATE outbox SET published_s = 1", "DELETE FROM seals WHERE position = 10"],
             "event row 10",
             "seal that is gone",
         ),
     ],
-    ids=range(12),
+    ids=range(11),
 )
-def test_audit_names_the_first_broken_place(
-    logged: Engine, tmp_path: Path, tamper: Tamper, where: str, what: str
-) -> None:
-    logged.dispose()
-    db = sqlite3.connect(tmp_path / "town.db")
-    tamper(db)
-    db.commit()
-    db.close()
+def test_audit_names_the_first_broken_place(logged: Engine, statements: list[str], where: str, what: str) -> None:
+    tamper(logged, *statements)
     fault = verify_chain(logged)
     assert fault is not None
     assert fault.where.startswith(where)
     assert what in fault.what
+
+
+def test_data_edited_into_no_json_is_named_or_cannot_be(logged: Engine) -> None:
+    statement = "UPDATE events SET data = '{broken' WHERE seq = 5"
+    if logged.dialect.name == "postgresql":
+        with pytest.raises(psycopg.DataError, match="json"):
+            tamper(logged, statement)
+        return
+    tamper(logged, statement)
+    fault = verify_chain(logged)
+    assert fault is not None
+    assert (fault.where, "not as it was" in fault.what) == ("position 5", True)
 
 
 def test_an_anchor_finds_what_was_rewritten_whole(logged: Engine, desk: Desk) -> None:

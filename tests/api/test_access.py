@@ -1,19 +1,23 @@
 """Every route is classified, and no route lets anyone see or do what is not theirs: routes × roles × districts."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 from world import JPEG, NORTH, PLACES, SOUTH, World
 
+from alerts.handover import hand_over, make_promise
+from alerts.organisations import OrganisationKind
 from alerts.transitions import TRANSITIONS
 from api.app import create_app
 from api.auth import Access, Public
 from models.alert import CommandType
 from models.incident import Evidence
-from models.people import PERMISSIONS, Permission, Role
+from models.people import PERMISSIONS, SYSTEM, Actor, Permission, Role
 
 P = Permission
 
@@ -40,11 +44,17 @@ class Things:
     camera_id: str
     sha256: str
     person_id: str
+    username: str
+    org: str
+    shift_id: int
+    absence_id: int
+    promise_id: str
+    handover_id: str
+    sheet_sha256: str
     keys: Iterator[dict[str, str]] = field(repr=False)
 
     def path(self, route: str) -> str:
-        names = {"code": self.leaf, "alert_id": self.alert_id, "camera_id": self.camera_id, "sha256": self.sha256}
-        return route.format(**names)
+        return route.format(code=self.leaf, kind="crowding", **vars(self))
 
 
 def _new_camera(things: Things) -> dict[str, Any]:
@@ -82,6 +92,29 @@ def _note(things: Things) -> dict[str, Any]:
     return {"json": body, "headers": next(things.keys)}
 
 
+def _organisation(things: Things) -> dict[str, Any]:
+    code = next(things.keys)["Idempotency-Key"]
+    return {"json": {"code": code, "name": "n", "kind": "unit", "grid_code": things.leaf}}
+
+
+def _rota(things: Things) -> dict[str, Any]:
+    row = f"{things.username},{things.leaf},2026-01-02,2026-01-03"
+    return {"content": f"username,grid,starts,ends\n{row}\n"}
+
+
+def _absence(_: Things) -> dict[str, Any]:
+    return {"json": {"starts_at": "2026-01-01T00:00:00Z", "ends_at": "2026-01-02T00:00:00Z", "reason": "leave"}}
+
+
+def _promise(_: Things) -> dict[str, Any]:
+    due_at = datetime.fromtimestamp(time.time() + 3600, UTC).isoformat()
+    return {"json": {"text": "call back", "due_at": due_at}}
+
+
+def _json(**body: Any) -> Callable[[Things], dict[str, Any]]:
+    return lambda _: {"json": body}
+
+
 CALLS: dict[tuple[str, str], Call] = {
     ("GET", "/v1/me"): Call(None, by_grid=False),
     ("GET", "/v1/alerts"): Call(P.ALERT_READ, by_grid=False),
@@ -95,8 +128,37 @@ CALLS: dict[tuple[str, str], Call] = {
     ("GET", "/v1/grids"): Call(P.GRID_READ, by_grid=False),
     ("GET", "/v1/grids/{code}"): Call(P.GRID_READ),
     ("GET", "/v1/grids/{code}/duties"): Call(P.GRID_READ),
-    ("POST", "/v1/grids/{code}/duties"): Call(P.PEOPLE_WRITE, _duty),
+    ("POST", "/v1/grids/{code}/duties"): Call(P.DUTY_WRITE, _duty),
+    ("GET", "/v1/grids/{code}/roster"): Call(P.PEOPLE_READ),
+    ("GET", "/v1/grids/{code}/shifts"): Call(P.PEOPLE_READ),
+    ("GET", "/v1/grids/{code}/absences"): Call(P.PEOPLE_READ),
+    ("GET", "/v1/grids/{code}/needs"): Call(P.GRID_READ),
+    ("PUT", "/v1/grids/{code}/needs/{kind}"): Call(P.GRID_WRITE, _json(skills=[])),
+    ("DELETE", "/v1/shifts/{shift_id}"): Call(P.DUTY_WRITE),
+    ("POST", "/v1/shifts/import"): Call(P.DUTY_WRITE, _rota, outside=422),
+    ("POST", "/v1/people/{person_id}/absences"): Call(P.DUTY_WRITE, _absence),
+    ("DELETE", "/v1/absences/{absence_id}"): Call(P.DUTY_WRITE),
+    ("GET", "/v1/grids/{code}/promises"): Call(P.ALERT_READ),
+    ("POST", "/v1/grids/{code}/promises"): Call(P.DESK_HANDOVER, _promise),
+    ("POST", "/v1/promises/{promise_id}/kept"): Call(P.DESK_HANDOVER),
+    ("GET", "/v1/grids/{code}/handovers"): Call(P.ALERT_READ),
+    ("POST", "/v1/grids/{code}/handovers"): Call(P.DESK_HANDOVER, _json()),
+    ("GET", "/v1/handovers/{handover_id}"): Call(P.ALERT_READ),
+    ("POST", "/v1/handovers/{handover_id}/sign"): Call(
+        P.DESK_HANDOVER, lambda things: {"json": {"sha256": things.sheet_sha256}}
+    ),
+    ("GET", "/v1/places"): Call(P.GRID_READ, lambda _: {"params": {"lon": 109.005, "lat": 32.715}}, by_grid=False),
+    ("GET", "/v1/alerts/{alert_id}/candidates"): Call(P.ALERT_READ),
+    ("GET", "/v1/organisations"): Call(P.PEOPLE_READ, by_grid=False),
+    ("POST", "/v1/organisations"): Call(P.PEOPLE_WRITE, _organisation),
+    ("PATCH", "/v1/organisations/{org}"): Call(P.PEOPLE_WRITE, _json()),
+    ("GET", "/v1/organisations/{org}/queue"): Call(P.ALERT_READ),
     ("POST", "/v1/grids/import"): Call(P.GRID_WRITE, _import, outside=422),
+    ("GET", "/v1/grids/{code}/policies"): Call(P.GRID_READ),
+    ("PUT", "/v1/grids/{code}/policies"): Call(P.POLICY_WRITE, lambda _: {"json": {"rules": []}}),
+    ("GET", "/v1/grids/{code}/calendar"): Call(P.GRID_READ),
+    ("PUT", "/v1/grids/{code}/calendar"): Call(P.POLICY_WRITE, lambda _: {"json": {}}),
+    ("DELETE", "/v1/grids/{code}/calendar"): Call(P.POLICY_WRITE),
     ("GET", "/v1/cameras"): Call(P.CAMERA_READ, by_grid=False),
     ("POST", "/v1/cameras"): Call(P.CAMERA_WRITE, _new_camera),
     ("POST", "/v1/cameras/probe"): Call(P.CAMERA_WRITE, lambda _: {"json": {"url": "rtsp://10.0.0.1/"}}, by_grid=False),
@@ -105,6 +167,9 @@ CALLS: dict[tuple[str, str], Call] = {
     ("GET", "/v1/cameras/{camera_id}/picture"): Call(P.CAMERA_READ),
     ("GET", "/v1/people"): Call(P.PEOPLE_WRITE, by_grid=False),
     ("POST", "/v1/people"): Call(P.PEOPLE_WRITE, _new_person),
+    ("PATCH", "/v1/people/{person_id}"): Call(P.PEOPLE_WRITE, _json()),
+    ("POST", "/v1/people/{person_id}/reachability"): Call(P.PEOPLE_REACH, _json(reachable=True)),
+    ("POST", "/v1/me/alive"): Call(None, by_grid=False),
 }
 ELSEWHERE = {
     ("DELETE", "/v1/sessions/current"): "test_session_routes",
@@ -112,6 +177,17 @@ ELSEWHERE = {
     ("GET", "/v1/events"): "test_live",
 }
 """Routes of those signed in whose calls would end the session, or not end."""
+NOTIFICATIONS = {
+    ("GET", "/v1/people/{person_id}/channels"),
+    ("POST", "/v1/people/{person_id}/channels"),
+    ("DELETE", "/v1/people/{person_id}/channels/{channel_id}"),
+    ("GET", "/v1/webhooks"),
+    ("POST", "/v1/webhooks"),
+    ("DELETE", "/v1/webhooks/{webhook_id}"),
+    ("GET", "/v1/deliveries"),
+    ("POST", "/v1/deliveries/{delivery_id}/retry"),
+}
+"""Have their own roles × districts in test_notification_routes."""
 PUBLIC = {
     ("POST", "/v1/sessions"),
     ("GET", "/healthz"),
@@ -145,7 +221,7 @@ def test_every_route_is_classified_in_exactly_one_way(world: World) -> None:
 
 
 def test_the_matrix_below_knows_every_route(world: World) -> None:
-    assert set(routes_of(world)) == set(CALLS) | set(ELSEWHERE) | PUBLIC
+    assert set(routes_of(world)) == set(CALLS) | set(ELSEWHERE) | NOTIFICATIONS | PUBLIC
 
 
 @pytest.fixture
@@ -154,12 +230,38 @@ def things(world: World) -> dict[str, Things]:
         while True:
             yield world.new_key()
 
-    def of(leaf: str, worker: str) -> Things:
+    keys_ = keys()
+    registry, engine = world.services.registry, world.services.engine
+
+    def of(leaf: str, worker: str, desk: str) -> Things:
+        now_s = time.time()
+        shift = registry.put_on_duty(SYSTEM, world.people[worker], leaf, now_s + 1e6, now_s + 1e6 + 3600)
+        absence = registry.add_absence(SYSTEM, world.people[worker], now_s + 2e6, now_s + 3e6, "leave")
+        operator = registry.person(world.people[desk])
+        outgoing = Actor(operator.id, operator.name, operator.grants)
+        promise = make_promise(engine, outgoing, leaf, "call back", now_s + 3600, None, now_s)
+        sheet = hand_over(engine, outgoing, leaf, "", now_s)
+        org = f"org-{next(keys_)['Idempotency-Key']}"
+        registry.add_organisation(SYSTEM, org, "n", OrganisationKind.UNIT, leaf)
         sha256 = world.services.evidence.put(f"a picture of {leaf}".encode())
         alert_id = world.raise_alert(leaf, (Evidence(sha256, "still", "image/jpeg", 1.0),))
-        return Things(leaf, alert_id, world.cameras[leaf], sha256, world.people[worker], keys())
+        return Things(
+            leaf=leaf,
+            alert_id=alert_id,
+            camera_id=world.cameras[leaf],
+            sha256=sha256,
+            person_id=world.people[worker],
+            username=worker,
+            org=org,
+            shift_id=shift.id,
+            absence_id=absence.id,
+            promise_id=promise.id,
+            handover_id=sheet.id,
+            sheet_sha256=sheet.sha256,
+            keys=keys_,
+        )
 
-    return {NORTH: of(NORTH, "grid_worker"), SOUTH: of(SOUTH, "south_worker")}
+    return {NORTH: of(NORTH, "grid_worker", "second_operator"), SOUTH: of(SOUTH, "south_worker", "south_operator")}
 
 
 @pytest.mark.parametrize("role", list(Role))

@@ -146,7 +146,7 @@ def test_grids_are_imported_whole_or_not_at_all_with_every_fault(world: World) -
     assert "N3" in places
     assert "N4" in places
     assert "N2" not in places
-    assert done.json() == {"imported": 1}
+    assert (done.json()["imported"], done.json()["dry_run"]) == (1, False)
     assert {"N", "N2"} <= {feature["id"] for feature in page["features"]}
 
 
@@ -163,3 +163,66 @@ def test_a_new_persons_password_is_shown_once_and_works(world: World) -> None:
     assert "李娜" in listed.text
     assert password not in listed.text
     assert {duty["person_name"] for duty in duties} >= {"grid_worker", "second_worker"}
+
+
+def test_a_dry_run_tells_overlaps_and_damaged_codes_and_writes_nothing(world: World) -> None:
+    border = "POLYGON((109.0 32.71, 109.005 32.71, 109.005 32.72, 109.0 32.72, 109.0 32.71))"
+    table = f'编码,名称,上级编码,边界\nN8,甲,N,"{border}"\nN9,乙,N,\n'.encode("gbk")
+    damaged = "code,name,parent\n6.10902E+19,x,N\n"
+    with world.client("admin") as client:
+        looked = client.post("/v1/grids/import", params={"dry_run": True, "system": "gcj02"}, content=table).json()
+        unnamed = client.post("/v1/grids/import", content=table)
+        told = client.post("/v1/grids/import", params={"dry_run": True}, content=damaged)
+        refused = client.post("/v1/grids/import", content=damaged)
+        assert client.get("/v1/grids/N8").status_code == 404
+        odd = client.post("/v1/grids/import", params={"system": "mars"}, content=table)
+    assert (looked["dry_run"], looked["imported"], looked["encoding"], looked["errors"]) == (True, 0, "gb18030", [])
+    overlaps = [item for item in looked["findings"] if item["kind"] == "overlap"]
+    (overlap,) = [item for item in overlaps if {item["grid"], item["other"]} == {"N8", NORTH}]
+    assert 1 < overlap["area_m2"] < 400_000  # 520,000 were it stated in WGS-84: half a kilometre aside
+    assert overlap["place"]["type"] == "Point"
+    assert "coordinate system" in unnamed.json()["detail"]
+    assert (told.status_code, refused.status_code, odd.status_code) == (200, 422, 422)
+    assert told.json()["errors"][0]["where"] == refused.json()["errors"][0]["where"] == "row 2"
+    assert "turned into a number by a spreadsheet" in refused.json()["detail"]
+
+
+def test_a_place_and_an_alert_name_the_grids_they_may_lie_in(world: World) -> None:
+    border = {"lon": 109.005, "lat": 32.7100005, "accuracy_m": 30}
+    alert_id = world.raise_alert()
+    with world.client("operator") as client:
+        mine = client.get("/v1/places", params=border).json()["grids"]
+        shown = client.get(f"/v1/alerts/{alert_id}/candidates").json()["grids"]
+        moved = client.get("/v1/places", params={"lon": 109.005, "lat": 32.715, "system": "gcj02"}).json()["grids"]
+    assert (mine[0]["code"], mine[0]["name"], mine[0]["distance_m"]) == (NORTH, f"grid {NORTH}", 0.0)
+    assert "S1" not in {item["code"] for item in mine}
+    assert shown[0]["code"] == NORTH
+    assert moved[0]["code"] == NORTH
+
+
+def test_a_desk_is_handed_over_by_two_persons_each_signed_in(world: World) -> None:
+    with world.client("operator") as going, world.client("second_operator") as coming:
+        due = {"text": "18 点前回电话", "due_at": "2099-01-01T00:00:00Z"}
+        assert going.post(f"/v1/grids/{NORTH}/promises", json=due).status_code == 422  # not within a year
+        sheet = going.post(f"/v1/grids/{NORTH}/handovers", json={"remark": "平稳"}).json()
+        again = going.post(f"/v1/handovers/{sheet['id']}/sign", json={"sha256": sheet["sha256"]})
+        signed = coming.post(f"/v1/handovers/{sheet['id']}/sign", json={"sha256": sheet["sha256"], "remark": "已阅"})
+        listed = coming.get(f"/v1/grids/{NORTH}/handovers").json()["handovers"]
+    assert again.status_code == 403
+    assert (signed.json()["incoming_name"], signed.json()["remark"]) == ("second_operator", "已阅")
+    assert listed[0]["id"] == sheet["id"]
+
+
+def test_the_roster_says_who_cannot_be_asked_and_why(world: World) -> None:
+    with world.client("operator") as client:
+        marked = client.post(
+            f"/v1/people/{world.people['second_worker']}/reachability", json={"reachable": False, "reason": "无人接听"}
+        )
+        roster = client.get(f"/v1/grids/{NORTH}/roster").json()
+    with world.client("second_worker") as worker:
+        assert worker.post("/v1/me/alive").status_code == 204
+    with world.client("operator") as client:
+        after = client.get(f"/v1/grids/{NORTH}/roster").json()
+    assert marked.json()["reachable"] is False
+    assert ("unreachable", "second_worker联系不上") in {(item["why"], item["said"]["zh"]) for item in roster["cannot"]}
+    assert "second_worker" in {item["person_name"] for item in after["can_be_asked"]}

@@ -189,7 +189,7 @@ def people_of(services: Services) -> dict[str, str]:
     """Someone for each role in the northern district, and an operator and a worker in the southern; ids by name."""
     wanted = [(role.value, role, "N") for role in Role]
     wanted += [("south_operator", Role.OPERATOR, "S"), ("south_worker", Role.GRID_WORKER, "S")]
-    wanted += [("second_worker", Role.GRID_WORKER, "N")]
+    wanted += [("second_worker", Role.GRID_WORKER, "N"), ("second_operator", Role.OPERATOR, "N")]
     people = {}
     for name, role, code in wanted:
         person, _ = services.registry.add_person(SYSTEM, name, name, PASSWORD, [(role, code)])

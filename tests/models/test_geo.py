@@ -8,7 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import InvalidInput
-from models.geo import ControlPoint, GeoPoint, GroundPlane, LocalPlane, distance_m, inside
+from models.geo import (
+    ControlPoint,
+    GeoPoint,
+    GroundPlane,
+    LocalPlane,
+    MapSystem,
+    distance_m,
+    from_wgs84,
+    gcj02_to_bd09,
+    inside,
+    place_of,
+    to_wgs84,
+    wgs84_to_gcj02,
+)
 
 ORIGIN = GeoPoint(109.0293, 32.6845)
 PLANE = LocalPlane(ORIGIN)
@@ -114,3 +127,37 @@ def test_a_point_is_in_one_of_two_zones_that_share_a_border(x: float, y: float) 
     whole = ((0, 0), (1, 0), (1, 1), (0, 1))
     point = np.array([[x, y]])
     assert int(inside(left, point)[0]) + int(inside(right, point)[0]) == int(inside(whole, point)[0])
+
+
+BEIJING = np.array([[116.404, 39.915]])
+
+
+def test_chinese_maps_agree_with_the_code_in_general_use() -> None:
+    """The figures that wandergis/coordtransform prints for this place."""
+    assert wgs84_to_gcj02(BEIJING)[0] == pytest.approx([116.41024449916938, 39.91640428150164], abs=1e-12)
+    assert gcj02_to_bd09(BEIJING)[0] == pytest.approx([116.41036949371029, 39.92133699351021], abs=1e-12)
+
+
+@given(st.floats(73, 135), st.floats(3, 54), st.sampled_from(MapSystem))
+def test_chinese_maps_there_and_back_is_the_same_place(lon_deg: float, lat_deg: float, system: MapSystem) -> None:
+    there = np.array([[lon_deg, lat_deg]])
+    assert np.abs(to_wgs84(from_wgs84(there, system), system) - there).max() < 1e-11  # a micrometre
+
+
+def test_a_place_stated_in_the_wrong_system_is_hundreds_of_metres_off() -> None:
+    raw = GeoPoint(109.0293, 32.6845)
+    assert 300 < distance_m(raw, place_of(raw.lon_deg, raw.lat_deg, MapSystem.GCJ02)) < 800
+    assert 900 < distance_m(raw, place_of(raw.lon_deg, raw.lat_deg, MapSystem.BD09)) < 2000
+    assert place_of(raw.lon_deg, raw.lat_deg, MapSystem.WGS84) == raw
+
+
+def test_nothing_is_shifted_outside_china_nor_where_the_shift_begins() -> None:
+    away = GeoPoint(-60.0, -33.0)
+    assert place_of(away.lon_deg, away.lat_deg, MapSystem.GCJ02) == away
+    no_source = GeoPoint(72.0045, 32.0)  # nothing inside the box is shifted onto here, and nothing outside stands here
+    assert distance_m(place_of(no_source.lon_deg, no_source.lat_deg, MapSystem.GCJ02), no_source) < 1000
+
+
+def test_a_place_that_is_not_on_earth_is_none_in_any_system() -> None:
+    with pytest.raises(InvalidInput, match="longitude comes first"):
+        place_of(32.6845, 109.0293, MapSystem.GCJ02)

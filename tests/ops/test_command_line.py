@@ -78,7 +78,8 @@ def test_help_is_quick_and_every_command_has_an_example(run: Run) -> None:
     assert time.monotonic() - began_s < 2  # 0.15 s alone on a machine; the tests share theirs
     for command in (
         *("up", "demo", "footage", "backup", "restore", "db upgrade", "camera add", "camera list", "camera probe"),
-        *("grid import", "user add", "doctor", "doctor audit"),
+        *("grid import", "user add", "user change", "doctor", "doctor audit"),
+        *("duty add", "duty list", "duty import", "duty leave"),
     ):
         said = run(*command.split(), "--help")
         assert "Example" in said.out, command
@@ -211,3 +212,54 @@ def test_what_is_written_is_its_owners_alone_also_where_others_may_look(run: Run
     (tmp_path / "data").mkdir(mode=0o755)
     assert run("db", "upgrade").status == 0
     assert (tmp_path / "data" / "wangge.db").stat().st_mode & 0o077 == 0
+
+
+def test_a_dry_run_tells_what_is_wrong_and_odd_and_writes_nothing(town: Run, tmp_path: Path) -> None:
+    border = "POLYGON((109 32, 109.5 32, 109.5 33, 109 33, 109 32))"
+    table = tmp_path / "网格.csv"
+    table.write_text(f'编码,名称,上级编码,边界,备注\n11,区,1,"{border}",x\n12,乡,1,"{border}",y\n', encoding="gbk")
+    said = town("grid", "import", table, "--system", "wgs84", "--dry-run", "--json")
+    assert said.status == 0, said.err
+    told = json.loads(said.out)
+    assert (told["encoding"], told["counts"], told["ignored_columns"]) == (
+        "gb18030",
+        {"overlap": 1, "gap": 1},
+        ["备注"],
+    )
+    assert told["findings"][0]["area_m2"] > 5e9
+    assert "重叠" in town("grid", "import", table, "--system", "wgs84", "--dry-run").out
+    assert "names the coordinate system" in town("grid", "import", table).err
+    table.write_text("编码,名称,上级编码\n6.10902E+19,区,1\n")
+    said = town("grid", "import", table, "--dry-run")
+    assert said.status == 1
+    assert "row 2: code 6.10902E+19 was turned into a number by a spreadsheet" in said.out
+
+
+def test_a_rota_from_the_command_line(town: Run, tmp_path: Path) -> None:
+    for username, name in (("wang", "王芳"), ("li", "李明")):
+        assert town("user", "add", username, "--name", name, "--role", "grid_worker@1").status == 0
+    assert town("user", "change", "wang", "--skill", "electrician").status == 0
+    assert town("duty", "add", "wang", "1", "--starts", "2026-11-22T08:00", "--ends", "2026-11-22T20:00").status == 0
+    at = ("--at", "2026-11-22T09:00+08:00", "--json")
+    assert [(row["person"], row["said"]) for row in json.loads(town("duty", "list", "1", *at).out)] == [
+        ("王芳", "在岗 on duty"),
+        ("李明", "李明不在班 / 李明 off shift"),
+    ]
+    leave = ("--starts", "2026-11-22", "--ends", "2026-11-23", "--reason", "年假", "--stand-in", "li")
+    assert town("duty", "leave", "wang", *leave).status == 0
+    assert [row["said"] for row in json.loads(town("duty", "list", "1", *at).out)] == [
+        "在岗 on duty (代班 stands in)",
+        "王芳请假 / 王芳 absent",
+    ]
+    rota = tmp_path / "排班.csv"
+    rota.write_text("登录名,网格编码,开始,结束,顺序\nli,1,2026-12-1 8:00,2026-12-1 20:00,备岗\n", encoding="gbk")
+    assert json.loads(town("duty", "import", rota, "--dry-run", "--json").out)["new"] == 1
+    assert json.loads(town("duty", "import", rota, "--json").out)["new"] == 1
+    assert json.loads(town("duty", "import", rota, "--json").out)["new"] == 0
+    rota.write_text("登录名,网格编码,开始,结束\nnobody,1,2026-12-01,2026-12-02\nli,1,2026-12-02,2026-12-01\n")
+    said = town("duty", "import", rota)
+    assert said.status == 1
+    assert "row 2: no person nobody" in said.err
+    assert "row 3: a duty ends after it starts" in said.err
+    assert town("user", "change", "li", "--inactive").status == 0
+    assert [row["said"] for row in json.loads(town("duty", "list", "1", *at).out)] == ["王芳请假 / 王芳 absent"]

@@ -1,0 +1,82 @@
+"""Kinds of channels: what is refused, how a template is filled, what a messenger's robot gets."""
+
+import json
+from typing import Any
+
+import pytest
+from receivers import receiver
+
+from alerts.channel_kinds import Message, read_channel
+from alerts.egress import Egress
+from models.camera import AllowedNetworks
+from models.errors import EgressFailed, EgressRefused, InvalidInput
+
+EGRESS = Egress(AllowedNetworks.parse("127.0.0.0/8"))
+MESSAGE = Message("id-1", '标题 "{text}"', 'a "b" & c=d\\ {phone}')
+HTTP: dict[str, Any] = {"url": "http://127.0.0.1:1/", "phone": "13800000000"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [
+        ("apprise", {"url": "file:///tmp/x"}),
+        ("apprise", {"url": "syslog://"}),
+        ("apprise", {"url": "dbus://"}),
+        ("apprise", {"url": "json://169.254.169.254/"}),
+        ("apprise", {"url": "wecombot://"}),
+        ("apprise", {"url": "ntfy://127.0.0.1"}),
+        ("apprise", {"url": "no address"}),
+        ("apprise", {}),
+        ("apprise", {"url": 7}),
+        ("exec", {"url": "rm -rf /"}),
+        ("http", HTTP | {"url": "file:///etc/passwd"}),
+        ("http", HTTP | {"url": "http://{phone}/"}),
+        ("http", HTTP | {"url": "http://h/\r\nX: y"}),
+        ("http", HTTP | {"method": "CONNECT"}),
+        ("http", HTTP | {"headers": {"Host": "x"}}),
+        ("http", HTTP | {"headers": {"X": "a\r\nY: b"}}),
+        ("http", HTTP | {"headers": ["X"]}),
+        ("http", HTTP | {"phone": "1; DROP"}),
+        ("http", HTTP | {"body": "x" * 5000}),
+    ],
+)
+def test_what_cannot_be_a_channel_is_refused(kind: str, config: dict[str, Any]) -> None:
+    with pytest.raises((InvalidInput, EgressRefused)):
+        read_channel(kind, config)
+
+
+def test_a_template_is_filled_and_escaped_once() -> None:
+    with receiver() as far:
+        body = '{"to": "{phone}", "t": "{title}", "m": "{text}", "id": "{id}"}'
+        config = HTTP | {"url": far.url("/send?to={phone}&m={text}"), "body": body, "headers": {"X-Token": "s"}}
+        read_channel("http", config).send(EGRESS, MESSAGE)
+        form = {"headers": {"Content-Type": "application/x-www-form-urlencoded"}, "body": "m={text}"}
+        read_channel("http", HTTP | {"url": far.url()} | form).send(EGRESS, MESSAGE)
+    sent, formed = far.got
+    told = {"to": "13800000000", "t": MESSAGE.title, "m": MESSAGE.text, "id": "id-1"}
+    assert json.loads(sent.body) == told
+    assert sent.path == "/send?to=13800000000&m=a%20%22b%22%20%26%20c%3Dd%5C%20%7Bphone%7D"
+    assert (sent.headers["x-token"], sent.headers["idempotency-key"]) == ("s", "id-1")
+    assert formed.body == b"m=a%20%22b%22%20%26%20c%3Dd%5C%20%7Bphone%7D"
+
+
+def test_a_robot_by_apprise_gets_it_and_follows_no_redirect() -> None:
+    with receiver() as far:
+        channel = read_channel("apprise", {"url": f"ntfy://127.0.0.1:{far.port}/topic?redirect=yes"})
+        channel.send(EGRESS, MESSAGE)
+        assert 'a "b"' in far.got[0].body.decode() or 'a \\"b\\"' in far.got[0].body.decode()
+        assert "id-1" in far.got[0].body.decode()
+        far.answers = [302]
+        with pytest.raises(EgressFailed):
+            channel.send(EGRESS, MESSAGE)
+    assert len(far.got) == 2
+    with pytest.raises(EgressRefused):
+        read_channel("apprise", {"url": "ntfy://169.254.169.254/topic"}).send(EGRESS, MESSAGE)
+
+
+def test_no_token_shows() -> None:
+    robot = read_channel("apprise", {"url": "dingtalk://tokentokentoken/"})
+    gateway = read_channel("http", HTTP | {"url": "https://h/tokentoken", "headers": {"A": "tokentoken"}})
+    for channel in (robot, gateway):
+        assert "tokentoken" not in repr(channel) + channel.shown
+        assert "13800000000" not in repr(channel) + channel.shown

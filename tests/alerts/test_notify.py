@@ -1,0 +1,247 @@
+"""Notifications and webhooks from the sealed log to real receivers: order, answers, duplicates, failures."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from desk_scene import ACTORS, NOW, FakePlaces, do, raised
+from receivers import Receiver, receiver
+from sqlalchemy import Engine
+
+from alerts import deliveries
+from alerts.channels import Channels
+from alerts.deliveries import DEAD, DROPPED, IN_FLIGHT_S, SENT, Delivery
+from alerts.desk import Desk
+from alerts.egress import Egress
+from alerts.notify import Notifier
+from alerts.registry import Registry
+from alerts.sealer import seal
+from alerts.vault import Vault
+from alerts.webhooks import Webhooks
+from models.alert import Alert
+from models.camera import AllowedNetworks
+from models.errors import Conflict, EgressRefused, Forbidden, InvalidInput, NotFound
+from models.people import SYSTEM
+
+SECRET = "sixteen characters and more"
+
+
+@dataclass
+class Scene:
+    desk: Desk
+    engine: Engine
+    places: FakePlaces
+    notifier: Notifier
+    far: Receiver
+    now_s: float = NOW
+
+    def channel(self, person: str, path: str, wait_s: float = 60.0) -> str:
+        config = {"url": self.far.url(path), "body": '{"text": "{text}"}', "phone": "13800000000"}
+        return self.notifier.channels.add(SYSTEM, person, "http", config, wait_s=wait_s).id
+
+    def dispatched(self, seq: int = 1) -> Alert:
+        alert = do(self.desk, raised(self.desk, seq, zone_id=f"z{seq}"), "op", "acknowledge")
+        return do(self.desk, alert, "op", "dispatch")
+
+    def run(self, after_s: float = 0.0) -> None:
+        """All that is due ``after_s`` seconds later."""
+        self.now_s += after_s
+        while seal(self.engine, "test", self.now_s):
+            pass
+        while self.notifier.read():
+            pass
+        while due := deliveries.claim(self.engine, self.now_s, 8):
+            for item in due:
+                self.notifier.send(item)
+
+    @property
+    def paths(self) -> list[str]:
+        return [got.path for got in self.far.got]
+
+    def rows(self) -> list[Delivery]:
+        return list(reversed(deliveries.listed(self.engine, SYSTEM).items))
+
+
+@pytest.fixture
+def scene(desk: Desk, town: Engine, places: FakePlaces, tmp_path: Path) -> Iterator[Scene]:
+    vault, egress = Vault(tmp_path / "secret.key"), Egress(AllowedNetworks.parse("127.0.0.0/8"), longest_s=5)
+    clock: Callable[[], float] = lambda: made.now_s  # noqa: E731 - the scene's own
+    registry = Registry(town, vault)
+    channels = Channels(town, registry, vault, egress, clock)
+    notifier = Notifier(town, places, channels, Webhooks(town, vault, egress, clock), egress, clock, lambda: 1.0)
+    with receiver() as far:
+        made = Scene(desk, town, places, notifier, far)
+        yield made
+
+
+def test_channels_are_tried_in_order_until_someone_answers(scene: Scene) -> None:
+    for path in ("/first", "/second", "/third"):
+        scene.channel("w1", path)
+    alert = scene.dispatched()
+    scene.run(20)
+    assert scene.paths == ["/first"]
+    scene.run(59)
+    assert scene.paths == ["/first"]
+    scene.run(2)
+    assert scene.paths == ["/first", "/second"]
+    do(scene.desk, alert, "w1", "claim", now_s=scene.now_s)
+    scene.run(600)
+    assert scene.paths == ["/first", "/second"]
+    assert [(row.state, row.said) for row in scene.rows()][2] == (DROPPED, "somebody has acted since: claimed")
+    assert alert.id in json.loads(scene.far.got[0].body)["text"]
+
+
+def test_reading_twice_or_by_two_makes_nothing_twice(scene: Scene) -> None:
+    scene.channel("w1", "/a")
+    scene.dispatched()
+    scene.run(20)
+    scene.run()
+    other = replace(scene.notifier)
+    assert (other.read(), scene.notifier.read()) == (0, 0)
+    assert (len(scene.rows()), scene.paths) == (1, ["/a"])
+
+
+def test_who_died_between_sending_and_marking_sends_it_once_more_under_the_same_id(scene: Scene) -> None:
+    scene.channel("w1", "/a")
+    scene.dispatched()
+    scene.now_s += 20
+    seal(scene.engine, "test", scene.now_s)
+    scene.notifier.read()
+    (item,) = deliveries.claim(scene.engine, scene.now_s, 8)
+    assert scene.notifier._send(item) is None  # on the wire; then it dies before it can say so
+    scene.run(IN_FLIGHT_S - 1)
+    assert len(scene.far.got) == 1
+    scene.run(2)
+    scene.run(IN_FLIGHT_S * 2)
+    first, second = scene.far.got
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"] == item.message_id
+    deliveries.settle(scene.engine, item, DEAD, "late", scene.now_s)  # the lost one's word counts no more
+    assert [row.state for row in scene.rows()] == [SENT]
+
+
+def test_off_duty_nobody_is_told_and_it_says_so(scene: Scene) -> None:
+    scene.channel("w1", "/a")
+    scene.dispatched()
+    scene.places.on_duty.clear()
+    scene.run(20)
+    assert scene.paths == []
+    assert [(row.state, row.said) for row in scene.rows()] == [(DROPPED, "the person is not on duty")]
+
+
+def test_without_a_channel_it_says_so(scene: Scene) -> None:
+    scene.dispatched()
+    scene.run(20)
+    assert [(row.person_id, row.said) for row in scene.rows()] == [("w1", "the person has no channel")]
+
+
+def test_five_failures_are_a_dead_letter_that_lets_the_next_channel_begin(scene: Scene) -> None:
+    scene.channel("w1", "/bad", wait_s=3600)
+    scene.channel("w1", "/good")
+    alert = scene.dispatched()
+    scene.far.answers = [500, 500, 302, 500, 500]
+    for wait_s in (20, 3, 11, 51):
+        scene.run(wait_s)
+        assert set(scene.paths) == {"/bad"}
+    assert scene.rows()[0].said == "it answers 500"
+    scene.run(251)
+    assert scene.paths == ["/bad"] * 5 + ["/good"]
+    dead = scene.rows()[0]
+    assert (dead.state, dead.attempts) == (DEAD, 5)
+    assert deliveries.counts(scene.engine) == {("notice", DEAD): 1, ("notice", SENT): 1}
+    with pytest.raises(NotFound):
+        deliveries.retry(scene.engine, ACTORS["op"], dead.id, scene.now_s)
+    deliveries.retry(scene.engine, ACTORS["admin"], dead.id, scene.now_s)
+    scene.run()
+    assert scene.paths[-1] == "/bad"
+    with pytest.raises(Conflict, match="only what is dead"):
+        deliveries.retry(scene.engine, ACTORS["admin"], dead.id, scene.now_s)
+    assert scene.desk.alert(alert.id, ACTORS["op"]).version == alert.version
+
+
+def test_nobody_is_woken_for_what_is_over(scene: Scene) -> None:
+    scene.channel("w1", "/a")
+    scene.dispatched()
+    seal(scene.engine, "test", NOW + 20)
+    scene.run(90 * 86_400)
+    assert (scene.rows(), scene.paths) == ([], [])
+    scene.now_s = NOW
+    scene.dispatched(2)
+    scene.run(20)
+    deliveries_before = len(scene.rows())
+    assert (deliveries_before, scene.paths) == (1, ["/a"])
+
+
+def test_a_receiver_that_fails_is_not_hurried_by_the_next_message(scene: Scene) -> None:
+    scene.notifier.webhooks.add(ACTORS["admin"], "hall", "d", scene.far.url("/hook"), SECRET)
+    scene.now_s += 1
+    scene.far.answers = [503]
+    scene.dispatched()
+    scene.run(20)
+    assert len(scene.far.got) == 1
+    scene.run(3)
+    told = [json.loads(got.body) for got in scene.far.got]
+    assert [event["type"] for event in told] == [
+        *["wangge.alert.detected"] * 2,
+        "wangge.alert.acknowledged",
+        "wangge.alert.dispatched",
+    ]
+
+
+def test_a_webhook_gets_signed_cloud_events_of_its_own_grid(scene: Scene) -> None:
+    scene.notifier.webhooks.add(ACTORS["admin"], "here", "g1", scene.far.url("/here"), SECRET)
+    scene.notifier.webhooks.add(ACTORS["admin"], "there", "e", scene.far.url("/there"), SECRET)
+    alert = raised(scene.desk)
+    scene.run(20)
+    (got,) = scene.far.got
+    assert (got.path, got.headers["content-type"]) == ("/here", "application/cloudevents+json; charset=utf-8")
+    moment, _, digest = got.headers["wangge-signature"].partition(",v1=")
+    signed = moment.removeprefix("t=").encode() + b"." + got.body
+    assert digest == hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest()
+    event = json.loads(got.body)
+    assert (event["specversion"], event["id"], event["subject"]) == ("1.0", f"{alert.id}:1", alert.id)
+    assert event["data"]["geometry"] == {"type": "Point", "coordinates": [1.0, 1.0]}
+    assert event["data"]["properties"]["state"] == "new"
+    assert set(event["data"]["properties"]["evidence"][0]) == {"sha256", "kind"}
+
+
+def test_what_may_not_be_set_up(scene: Scene) -> None:
+    hooks, channels = scene.notifier.webhooks, scene.notifier.channels
+    with pytest.raises(EgressRefused):
+        hooks.add(ACTORS["admin"], "n", "c", "http://169.254.169.254/latest", SECRET)
+    with pytest.raises(InvalidInput):
+        hooks.add(ACTORS["admin"], "n", "c", scene.far.url(), "short")
+    with pytest.raises(Forbidden):
+        hooks.add(ACTORS["op"], "n", "c", scene.far.url(), SECRET)
+    with pytest.raises(NotFound):
+        hooks.add(ACTORS["admin"], "n", "nowhere", scene.far.url(), SECRET)
+    with pytest.raises(EgressRefused):
+        channels.add(ACTORS["admin"], "w1", "apprise", {"url": "ntfy://169.254.169.254/t"})
+    with pytest.raises(NotFound):
+        channels.of(ACTORS["op"], "w1")
+
+
+def test_what_is_taken_away_is_told_no_more(scene: Scene) -> None:
+    channel = scene.channel("w1", "/a")
+    hook = scene.notifier.webhooks.add(ACTORS["admin"], "n", "c", scene.far.url("/h"), SECRET)
+    scene.dispatched()
+    seal(scene.engine, "test", NOW + 20)
+    scene.now_s += 20
+    scene.notifier.read()
+    scene.notifier.channels.remove(ACTORS["admin"], "w1", channel)
+    scene.notifier.webhooks.remove(ACTORS["admin"], hook.id)
+    scene.run()
+    assert scene.paths == []
+    assert {row.said for row in scene.rows()} == {"the channel has been taken away", "the webhook has been taken away"}
+
+
+def test_secrets_are_sealed_at_rest(scene: Scene) -> None:
+    scene.channel("w1", "/token-of-the-gateway")
+    scene.notifier.webhooks.add(ACTORS["admin"], "n", "c", scene.far.url("/token-of-the-gateway"), SECRET)
+    raw = b"".join(path.read_bytes() for path in Path(scene.engine.url.database or "").parent.glob("*.db*"))
+    assert b"webhooks" in raw
+    for secret in (b"token-of-the-gateway", SECRET.encode(), b"13800000000"):
+        assert secret not in raw
