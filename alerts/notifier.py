@@ -23,7 +23,8 @@ from models.errors import Misconfigured, RetryLater, WanggeError
 from models.logs import Repeats
 from models.settings import Settings, read_settings
 
-PERIOD_S = 0.1
+PERIOD_S, BUSY_S = 0.1, 0.01
+"""Between two looks: while nothing is on its way, and while something is, whose receiver may get the next."""
 PAUSE_S = 2.0
 AT_ONCE = 8
 
@@ -49,7 +50,7 @@ def run(notifier: Notifier, stop: threading.Event) -> None:
                 failed.failed(notifier.clock(), error)
                 stop.wait(PAUSE_S)
             else:
-                stop.wait(0 if read else PERIOD_S)
+                stop.wait(BUSY_S if read or on_the_way else PERIOD_S)
 
 
 def build(settings: Settings) -> Notifier:

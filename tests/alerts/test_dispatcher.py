@@ -251,11 +251,9 @@ def started(town: Path, url: str, **more: str) -> "subprocess.Popen[str]":
     return subprocess.Popen([sys.executable, "-m", "alerts"], env=environment, stderr=subprocess.PIPE, text=True)
 
 
-def test_the_process_survives_a_kill_and_ends_on_sigterm(
-    town: Engine, tmp_path: Path, redis: Redis, redis_url: str
-) -> None:
+def test_the_process_survives_a_kill_and_ends_on_sigterm(town: Engine, redis: Redis, redis_url: str) -> None:
     IncidentStream(redis).publish([incident(seq, zone_id=f"z{seq}") for seq in range(1, 4)])
-    path = tmp_path / "town.db"
+    path = Path(str(town.url.database))
     arrived = threading.Event()
     with started(path, redis_url) as first:
         while last_position(town) < 3:

@@ -5,11 +5,14 @@ from collections.abc import Collection
 
 import pytest
 from desk_scene import ACTORS, NOW, FakePlaces, do, handled, raised
+from redis import Redis
 from sqlalchemy import Engine, select
 
 from alerts.database import open_database, reading, writing
 from alerts.desk import Desk
+from alerts.dispatcher import Dispatcher
 from alerts.projection import replay
+from alerts.queue import Consumer, EventStream
 from models import tables
 from models.alert import Alert, EventType, State
 from models.people import Duty
@@ -169,3 +172,23 @@ def test_a_months_old_timer_of_a_case_that_has_ended_does_nothing(desk: Desk, to
     assert desk.tick(NOW + 100 * 86_400) == 0
     assert rows(town) == []
     assert desk.alert(closed.id, OP).version == closed.version
+
+
+def test_the_dispatcher_looks_at_the_clocks_by_itself(desk: Desk, town: Engine) -> None:
+    alert = raised(desk)
+    dispatcher = Dispatcher(
+        engine=town,
+        desk=desk,
+        consumer=Consumer(unused_redis(), "x"),
+        stream=EventStream(unused_redis()),
+        check=lambda: None,
+        holder="x",
+        clock=lambda: NOW + 3600,
+    )
+    assert "look at the clocks" in [job.name for job in dispatcher._jobs()]
+    assert dispatcher.tick() == 1
+    assert types(desk, alert)[-1] is EventType.ESCALATED
+
+
+def unused_redis() -> Redis:
+    return Redis(unix_socket_path="/nonexistent")
