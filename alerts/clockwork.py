@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from alerts import ladder, ledger, timers
 from alerts.clock_policies import ClockPolicies
 from alerts.database import reading, writing
+from alerts.draft import Draft
 from alerts.ladder import Rota
 from alerts.projection import apply
 from alerts.sla import with_clocks
@@ -44,18 +45,25 @@ class Clockwork:
 
     def append(self, connection: Connection, alert: Alert | None, event: Event) -> Alert:
         """As ``ledger.append``; and where a case is dispatched and nobody is there, the climb at once."""
-        after = self._append(connection, alert, event)
+        draft = Draft(connection)
+        after = self.add(draft, alert, event)
         if event.type is EventType.DISPATCHED and after.shortfall is not None:
             climbed = ladder.nobody_there(after, self._rota(connection, after, event.at_s), event.at_s)
             if climbed is not None:
-                after = self._append(connection, after, climbed)
+                after = self.add(draft, after, climbed)
+        draft.write()
         return after
 
-    def _append(self, connection: Connection, alert: Alert | None, event: Event) -> Alert:
+    def add(self, draft: Draft, alert: Alert | None, event: Event) -> Alert:
+        """The alert after the event and what it does to the clocks; the draft is the caller's to write."""
         event = with_clocks(alert, apply(alert, event), event, self.policies.book(event.at_s))
-        after = ledger.append(connection, alert, event)
-        timers.keep(connection, alert, after)
-        _keep_co_assignees(connection, alert, after)
+        after = draft.add(alert, event)
+        timers.keep(draft, alert, after)
+        was, now = set(alert.co_assignees if alert else ()), set(after.co_assignees)
+        for person_id in sorted(was - now):
+            draft.unshare(after, person_id)
+        for person_id in sorted(now - was):
+            draft.share(after, person_id)
         return after
 
     def tick(self, now_s: float, failed: Failed | None = None, limit: int = 200) -> int:
@@ -91,7 +99,7 @@ class Clockwork:
             # One at a time: what the first one does may overtake the second, which then is looked at again.
             event = ladder.fired(alert, due[0].kind, self._rota(connection, alert, now_s), now_s)
             timers.mark(connection, due[:1], now_s, event.type)
-            self._append(connection, alert, replace(event, data={**event.data, "timer": due[0].version}))
+            self.append(connection, alert, replace(event, data={**event.data, "timer": due[0].version}))
             return 1
 
     def _rota(self, connection: Connection, alert: Alert, now_s: float) -> Rota:
@@ -116,13 +124,3 @@ def _holders(connection: Connection, role: Role, chain: Sequence[str]) -> tuple[
     found = [(row.grid_code, row.person_id) for row in connection.execute(query)]
     nearest = next((code for code in chain if any(code == grid_code for grid_code, _ in found)), None)
     return tuple(person for code, person in found if code == nearest)
-
-
-def _keep_co_assignees(connection: Connection, before: Alert | None, after: Alert) -> None:
-    was, now = set(before.co_assignees if before else ()), set(after.co_assignees)
-    rows = tables.co_assignees
-    if was - now:
-        gone = (rows.c.alert_id == after.id) & rows.c.person_id.in_(was - now)
-        connection.execute(rows.delete().where(gone))
-    if now - was:
-        connection.execute(rows.insert(), [{"alert_id": after.id, "person_id": person} for person in sorted(now - was)])

@@ -8,21 +8,23 @@ on PostgreSQL an advisory lock makes it so. The few whose speed matters write ``
 row that they decide by.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolEmpty
 
 import models
 from models.errors import Misconfigured, Unavailable
+
+T = TypeVar("T")
 
 LOCK_TIMEOUT_S = 5.0
 """How long a writer waits for another one before the caller is asked to come back."""
@@ -124,6 +126,20 @@ def writing(engine: Engine, *, beside: bool = False) -> Iterator[Connection]:
         if not _may_pass(error):
             raise
         raise Unavailable(f"the database is busy or full; nothing was written: {_said(error)}", 2) from error
+
+
+def transact(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """What ``work`` returns, committed: a transaction beside others, begun again once where one of them was first.
+
+    That shows as an IntegrityError, such as two alerts opened at one place; what the other one wrote is seen the second
+    time. Raises what ``work`` raises, and Unavailable.
+    """
+    try:
+        with writing(engine, beside=True) as connection:
+            return work(connection)
+    except IntegrityError:
+        with writing(engine, beside=True) as connection:
+            return work(connection)
 
 
 def _may_pass(error: SQLAlchemyError) -> bool:

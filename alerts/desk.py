@@ -3,48 +3,29 @@
 Every change is one transaction {incident, alert, event, outbox, cursor}; what it decides is decided by pure functions.
 """
 
-import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 
 from alerts import idempotency, inquiry, late, ledger, listing
 from alerts.clockwork import Clockwork, Failed
-from alerts.database import reading, writing
+from alerts.database import reading, transact, writing
 from alerts.ledger import IncidentRow
 from alerts.lifecycle import decide
 from alerts.policy import NO_SUCH_THING, check_on
-from alerts.projection import apply, claim_expired, detected, evidence_added, outdates, sighted
+from alerts.projection import apply, claim_expired, evidence_added, outdates
 from alerts.queries import Page
+from alerts.reception import Grids, OutOfOrder, Receipt, Reception
 from alerts.transitions import TRANSITIONS
-from alerts.triage import Action, Disposition, triage, unfit, worth_telling
 from models.alert import ENDED, Alert, Command, Event, State
-from models.errors import Conflict, Forbidden, InvalidInput, NotFound, StaleVersion
-from models.geo import GeoPoint
+from models.errors import Conflict, Forbidden, NotFound, StaleVersion
 from models.incident import Evidence, Incident, Severity
 from models.people import Actor, Duty, Permission
-from models.ulid import new_ulid
 
 MOST_EVIDENCE = 100
 """Pictures that one alert may hold."""
 MOST_EXPIRED = 500
-
-
-class Location(Protocol):
-    """Where a place lies: the containing leaf grid (None outside all), its path, and all that come into question."""
-
-    @property
-    def code(self) -> str | None: ...
-    @property
-    def path(self) -> str | None: ...
-    @property
-    def candidates(self) -> tuple[str, ...]: ...
-
-
-class Grids(Protocol):
-    def locate(self, point: GeoPoint, accuracy_m: float) -> Location: ...
 
 
 class Places(Protocol):
@@ -52,26 +33,6 @@ class Places(Protocol):
 
     def grid_index(self, now_s: float) -> Grids: ...
     def duties(self, codes: Collection[str], now_s: float) -> Sequence[Duty]: ...
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What became of an incident. ``duplicate``: the ledger had it already, and nothing changed."""
-
-    disposition: str
-    reason: str
-    alert_id: str | None
-    duplicate: bool
-
-
-class OutOfOrder(Conflict):
-    """An incident came before one that its source numbered lower: drop it, the spool sends both again."""
-
-    code = "out_of_order"
-
-    def __init__(self, source: str, seq: int, cursor: int) -> None:
-        super().__init__(f"incident {seq} of {source} came, the ledger has those up to {cursor}")
-        self.source, self.seq, self.cursor = source, seq, cursor
 
 
 class Desk:
@@ -92,67 +53,21 @@ class Desk:
     def report_batch(self, incidents: Sequence[Incident], now_s: float) -> list[Receipt | OutOfOrder]:
         """As ``report``, for all in one transaction: all are on disk when it returns, or none is."""
         grids = self._places.grid_index(now_s)
-        with writing(self._engine) as connection:
-            return [self._take_in(connection, grids, incident, now_s) for incident in incidents]
+        return transact(
+            self._engine,
+            lambda connection: Reception(connection, self._clockwork, grids, now_s).take_in(incidents),
+        )
 
     def reject(self, row: IncidentRow, reason: str, now_s: float) -> Receipt:
         """Records what can never be processed, so that its source may go on. Raises OutOfOrder, Unavailable."""
-        with writing(self._engine) as connection:
-            known = self._known(connection, row.source, row.seq)
-            if isinstance(known, OutOfOrder):
-                raise known
-            if known is None:
-                ledger.record(connection, row, Disposition(Action.REJECT, reason), None, now_s)
-                known = Receipt(Action.REJECT.value, reason, None, duplicate=False)
-            return known
-
-    def _known(self, connection: Connection, source: str, seq: int) -> Receipt | OutOfOrder | None:
-        """None for the very incident that the source's cursor waits for."""
-        if not re.fullmatch(r"[A-Za-z0-9_:.\-]{1,64}", source):
-            raise InvalidInput("a source's name is 1 to 64 letters, digits, and _ : . -")
-        done = ledger.cursor(connection, source)
-        if seq > done + 1:
-            return OutOfOrder(source, seq, done)
-        if seq == done + 1:
-            return None
-        disposition, reason, alert_id = ledger.recorded(connection, source, seq) or ("", "long ago", None)
-        return Receipt(disposition, reason, alert_id, duplicate=True)
-
-    def _take_in(self, connection: Connection, grids: Grids, incident: Incident, now_s: float) -> Receipt | OutOfOrder:
-        known = self._known(connection, incident.source, incident.seq)
-        if known is not None:
-            return known
-        fault = unfit(incident)
-        row = IncidentRow.of(incident, fault)
-        home = None if fault else ledger.camera_grid(connection, incident.camera_id)
-        alert_id = None
-        if home is None:
-            disposition = Disposition(Action.REJECT, fault or f"no camera {incident.camera_id} is registered")
-        else:
-            latest = ledger.latest_of(connection, incident.fold_key)
-            disposition = triage(incident, latest, now_s)
-            if disposition.action is Action.RAISE:
-                alert_id = self._raise(connection, grids, incident, home, now_s)
-            elif disposition.action is Action.MERGE and latest is not None:
-                alert_id = latest.id
-                if worth_telling(latest, incident):
-                    total = ledger.folded(connection, latest.id) + 1
-                    self._clockwork.append(connection, latest, sighted(latest, incident, total, now_s))
-        ledger.record(connection, row, disposition, alert_id, now_s)
-        return Receipt(disposition.action.value, disposition.reason, alert_id, duplicate=False)
-
-    def _raise(
-        self, connection: Connection, grids: Grids, incident: Incident, home: tuple[str, str], now_s: float
-    ) -> str:
-        """A new alert for the incident; its id. In the camera's own grid where the place lies in none, and says so."""
-        location = grids.locate(incident.place, incident.accuracy_m)
-        reason, grid = incident.reason, home
-        if location.code is not None and location.path is not None:
-            grid = (location.code, location.path)
-        else:
-            reason += f"; the place lies in no grid / 该位置不在任何网格内: {home[0]} is its camera's"
-        event = detected(new_ulid(now_s), incident, grid, location.candidates or (grid[0],), reason, now_s)
-        return self._clockwork.append(connection, None, event).id
+        grids = self._places.grid_index(now_s)
+        receipt = transact(
+            self._engine,
+            lambda connection: Reception(connection, self._clockwork, grids, now_s).reject(row, reason),
+        )
+        if isinstance(receipt, OutOfOrder):
+            raise receipt
+        return receipt
 
     def execute(
         self,
@@ -168,8 +83,10 @@ class Desk:
         RetryLater (the same request is answered already), Unavailable.
         """
         try:
-            with writing(self._engine) as connection:
-                return self._execute(connection, alert_id, command, expected_version, now_s, remember)
+            return transact(
+                self._engine,
+                lambda connection: self._execute(connection, alert_id, command, expected_version, now_s, remember),
+            )
         except (Conflict, Forbidden, NotFound):
             self._keep_late(alert_id, command, expected_version, now_s)
             raise
@@ -202,7 +119,7 @@ class Desk:
         """A submission of someone whose claim was lost is kept as a note, whatever they are answered."""
         if command.type not in late.KEPT:
             return
-        with writing(self._engine) as connection:
+        with writing(self._engine, beside=True) as connection:
             alert = ledger.load(connection, alert_id, lock=True)
             if alert is None:
                 return
@@ -212,7 +129,7 @@ class Desk:
 
     def add_evidence(self, alert_id: str, actor: Actor, evidence: Evidence, now_s: float) -> Alert:
         """The alert with the picture; unchanged if it has it already. Raises NotFound, Forbidden, Conflict (full)."""
-        with writing(self._engine) as connection:
+        with writing(self._engine, beside=True) as connection:
             alert = _found(ledger.load(connection, alert_id, lock=True))
             role = check_on(alert, actor, Permission.ALERT_NOTE)
             if evidence.sha256 in {item.sha256 for item in alert.evidence}:
@@ -224,9 +141,9 @@ class Desk:
     def expire_claims(self, now_s: float) -> int:
         """Re-offers cases whose claim has run out, MOST_EXPIRED at a time; how many."""
         with reading(self._engine) as connection:  # the write lock is not for looking
-            if not ledger.with_claims_over(connection, now_s, 1):
+            if not ledger.claims_over(connection, now_s):
                 return 0
-        with writing(self._engine) as connection:
+        with writing(self._engine, beside=True) as connection:
             over = ledger.with_claims_over(connection, now_s, MOST_EXPIRED)
             for alert in over:
                 self._clockwork.append(connection, alert, claim_expired(alert, now_s))

@@ -14,9 +14,10 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from alerts import idempotency, leases, sealer
-from alerts.desk import Desk, OutOfOrder
+from alerts.desk import Desk
 from alerts.ledger import LONGEST_AS_RECEIVED, IncidentRow
 from alerts.queue import Consumer, Delivery, EventStream
+from alerts.reception import OutOfOrder
 from models.errors import Fault, InvalidInput, RetryLater, WanggeError
 from models.incident import Incident
 from models.logs import Repeats

@@ -8,18 +8,44 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, func, select
 
 from alerts.database import reading
-from alerts.projection import alert_from_json, alert_to_json, apply
+from alerts.draft import Draft
+from alerts.projection import alert_from_json
 from alerts.queries import checked_key
 from alerts.sealer import event_of
-from alerts.triage import Disposition
 from models import tables
-from models.alert import ENDED, Alert, Event, State
-from models.errors import StaleVersion
+from models.alert import Alert, Event, State
 from models.incident import Incident, incident_to_json
 from models.people import PERMISSIONS, Permission, Role
+
+_ALERTS, _KEPT, _CAMERAS, _SOURCES = tables.alerts.c, tables.incidents.c, tables.cameras.c, tables.source_cursors.c
+
+# Made once: to build a statement anew costs more than to run it.
+_CURSOR = select(_SOURCES.seq).where(_SOURCES.source == bindparam("of_source"))
+_CURSORS = (
+    select(_SOURCES.source, _SOURCES.seq)
+    .where(_SOURCES.source.in_(bindparam("sources", expanding=True)))
+    .order_by(_SOURCES.source)
+    .with_for_update()
+)
+_RECORDED = select(_KEPT.disposition, _KEPT.disposition_reason, _KEPT.alert_id).where(
+    _KEPT.source == bindparam("of_source"), _KEPT.seq == bindparam("of_seq")
+)
+_FOLDED = select(func.count()).select_from(tables.incidents).where(_KEPT.alert_id == bindparam("of_alert"))
+_BODY = select(_ALERTS.body).where(_ALERTS.id == bindparam("of_id"))
+_LOCKED_BODY = _BODY.with_for_update()
+_OPEN = (
+    select(_ALERTS.body)
+    .where(_ALERTS.open_fold_key.in_(bindparam("keys", expanding=True)))
+    .order_by(_ALERTS.id)
+    .with_for_update()
+)
+_NEWEST = select(_ALERTS.body).where(_ALERTS.fold_key == bindparam("key")).order_by(_ALERTS.created_s.desc()).limit(1)
+_HOMES = select(_CAMERAS.id, _CAMERAS.grid_code, _CAMERAS.grid_path).where(
+    _CAMERAS.id.in_(bindparam("ids", expanding=True))
+)
 
 LONGEST_AS_RECEIVED = 4000
 """Characters that are kept of an incident that cannot be used."""
@@ -51,124 +77,65 @@ class IncidentRow:
 def cursor_of(engine: Engine, source: str) -> int:
     """Up to which sequence number the ledger has that source's incidents; 0 before the first."""
     with reading(engine) as connection:
-        return cursor(connection, source)
+        return connection.execute(_CURSOR, {"of_source": source}).scalar_one_or_none() or 0
 
 
-def cursor(connection: Connection, source: str) -> int:
-    """As ``cursor_of``, in the caller's transaction."""
-    found = connection.execute(
-        select(tables.source_cursors.c.seq).where(tables.source_cursors.c.source == source)
-    ).scalar_one_or_none()
-    return 0 if found is None else int(found)
-
-
-def record(
-    connection: Connection, row: IncidentRow, disposition: Disposition, alert_id: str | None, now_s: float
-) -> None:
-    """Keeps an incident with what became of it, and moves its source's cursor onto it."""
-    connection.execute(
-        insert(tables.incidents).values(
-            **vars(row),
-            disposition=disposition.action.value,
-            disposition_reason=disposition.reason,
-            alert_id=alert_id,
-            received_s=now_s,
-        )
-    )
-    where = tables.source_cursors.c.source == row.source
-    if connection.execute(update(tables.source_cursors).where(where).values(seq=row.seq)).rowcount == 0:
-        connection.execute(insert(tables.source_cursors).values(source=row.source, seq=row.seq))
+def cursors(connection: Connection, sources: Collection[str]) -> dict[str, int]:
+    """The cursors of those sources that have one, locked until the transaction ends, where the database locks rows."""
+    return {row.source: row.seq for row in connection.execute(_CURSORS, {"sources": sorted(sources)})}
 
 
 def recorded(connection: Connection, source: str, seq: int) -> tuple[str, str, str | None] | None:
     """Disposition, reason and alert id of an incident that the ledger has."""
-    kept = tables.incidents.c
-    row = connection.execute(
-        select(kept.disposition, kept.disposition_reason, kept.alert_id).where(kept.source == source, kept.seq == seq)
-    ).one_or_none()
+    row = connection.execute(_RECORDED, {"of_source": source, "of_seq": seq}).one_or_none()
     return None if row is None else (row.disposition, row.disposition_reason, row.alert_id)
 
 
 def folded(connection: Connection, alert_id: str) -> int:
     """How many incidents the alert has folded."""
-    return connection.execute(
-        select(func.count()).select_from(tables.incidents).where(tables.incidents.c.alert_id == alert_id)
-    ).scalar_one()
+    return connection.execute(_FOLDED, {"of_alert": alert_id}).scalar_one()
 
 
 def load(connection: Connection, alert_id: str, *, lock: bool = False) -> Alert | None:
     """The alert; ``lock`` keeps others from changing it until the transaction ends, where the database locks rows."""
-    query = select(tables.alerts.c.body).where(tables.alerts.c.id == checked_key(alert_id))
-    body = connection.execute(query.with_for_update() if lock else query).scalar_one_or_none()
+    query = _LOCKED_BODY if lock else _BODY
+    body = connection.execute(query, {"of_id": checked_key(alert_id)}).scalar_one_or_none()
     return None if body is None else alert_from_json(body)
+
+
+def open_alerts(connection: Connection, fold_keys: Collection[str]) -> dict[str, Alert]:
+    """The open alert of each of those fold keys that has one, locked as by ``load``."""
+    bodies = connection.execute(_OPEN, {"keys": sorted(fold_keys)}).scalars()
+    return {alert.fold_key: alert for alert in map(alert_from_json, bodies)}
 
 
 def latest_of(connection: Connection, fold_key: str) -> Alert | None:
-    """The open alert of that fold key, else the newest that has ended."""
-    stored = tables.alerts.c
-    body = connection.execute(
-        select(stored.body).where(stored.open_fold_key == fold_key).with_for_update()
-    ).scalar_one_or_none()
-    if body is None:
-        body = connection.execute(
-            select(stored.body).where(stored.fold_key == fold_key).order_by(stored.created_s.desc()).limit(1)
-        ).scalar_one_or_none()
+    """The open alert of that fold key, locked as by ``load``; else the newest that has ended."""
+    found = open_alerts(connection, [fold_key]).get(fold_key)
+    if found is not None:
+        return found
+    body = connection.execute(_NEWEST, {"key": fold_key}).scalar_one_or_none()
     return None if body is None else alert_from_json(body)
 
 
+def claims_over(connection: Connection, now_s: float) -> bool:
+    """Whether any claim has run out."""
+    return connection.execute(select(_ALERTS.id).where(_ALERTS.claim_until_s <= now_s).limit(1)).first() is not None
+
+
 def with_claims_over(connection: Connection, now_s: float, limit: int) -> list[Alert]:
-    """Alerts whose claim has run out."""
-    stored = tables.alerts.c
-    rows = connection.execute(
-        select(stored.body).where(stored.claim_until_s <= now_s).order_by(stored.claim_until_s).limit(limit)
-    ).scalars()
+    """Alerts whose claim has run out, locked as by ``load``; those that another process has locked are left to it."""
+    over = select(_ALERTS.body).where(_ALERTS.claim_until_s <= now_s).order_by(_ALERTS.claim_until_s).limit(limit)
+    rows = connection.execute(over.with_for_update(skip_locked=True)).scalars()
     return [alert_from_json(body) for body in rows]
 
 
 def append(connection: Connection, alert: Alert | None, event: Event) -> Alert:
-    """The alert after the event: projection, log, outbox and evidence move together.
-
-    Raises StaleVersion if another transaction was first, IntegrityError if a second alert opens at one fold key.
-    """
-    after = apply(alert, event)
-    values = _columns(after)
-    if alert is None:
-        connection.execute(insert(tables.alerts).values(values))
-    else:
-        where = (tables.alerts.c.id == alert.id) & (tables.alerts.c.version == alert.version)
-        if connection.execute(update(tables.alerts).where(where).values(values)).rowcount != 1:
-            raise StaleVersion(alert.version, after.version)
-    values = {**vars(event), "type": event.type.value, "data": dict(event.data)}
-    seq = connection.execute(insert(tables.events).values(values).returning(tables.events.c.seq)).scalar_one()
-    connection.execute(insert(tables.outbox).values(event_seq=seq))
-    fresh = after.evidence[len(alert.evidence) if alert else 0 :]
-    for item in fresh:
-        connection.execute(
-            insert(tables.evidence).values(**vars(item), alert_id=after.id, added_by=event.actor_id, added_s=event.at_s)
-        )
+    """The alert after the event: projection, log, outbox and evidence move together. Raises as ``Draft.write`` does."""
+    draft = Draft(connection)
+    after = draft.add(alert, event)
+    draft.write()
     return after
-
-
-def _columns(alert: Alert) -> dict[str, Any]:
-    return {
-        "id": alert.id,
-        "version": alert.version,
-        "state": alert.state.value,
-        "kind": alert.kind,
-        "severity": int(alert.severity),
-        "fold_key": alert.fold_key,
-        "open_fold_key": None if alert.state in ENDED else alert.fold_key,
-        "camera_id": alert.camera_id,
-        "grid_code": alert.grid_code,
-        "grid_path": alert.grid_path,
-        "lon_deg": alert.place.lon_deg,
-        "lat_deg": alert.place.lat_deg,
-        "created_s": alert.created_s,
-        "changed_s": alert.changed_s,
-        "claim_until_s": alert.claim.until_s if alert.claim else None,
-        "unit": alert.unit,
-        "body": alert_to_json(alert),
-    }
 
 
 def log(connection: Connection, alert_id: str, after_version: int = 0) -> list[Event]:
@@ -195,12 +162,9 @@ def grid_path(connection: Connection, code: str) -> str | None:
     ).scalar_one_or_none()
 
 
-def camera_grid(connection: Connection, camera_id: str) -> tuple[str, str] | None:
-    """Code and path of the grid that a camera is registered in; None for a camera that is not."""
-    row = connection.execute(
-        select(tables.cameras.c.grid_code, tables.cameras.c.grid_path).where(tables.cameras.c.id == camera_id)
-    ).one_or_none()
-    return None if row is None else (row.grid_code, row.grid_path)
+def camera_grids(connection: Connection, camera_ids: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Code and path of the grid that each of those cameras is registered in; nothing of one that is not."""
+    return {row.id: (row.grid_code, row.grid_path) for row in connection.execute(_HOMES, {"ids": sorted(camera_ids)})}
 
 
 _WORKING = [role.value for role in Role if Permission.ALERT_WORK in PERMISSIONS[role]]

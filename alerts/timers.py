@@ -7,8 +7,9 @@ alert no longer names has lost its meaning, whatever its time.
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
+from alerts.draft import Draft
 from alerts.sla import timers as timers_of
 from models.alert import Alert, EventType
 from models.tables import timers
@@ -24,22 +25,13 @@ class Timer:
     due_s: float
 
 
-def keep(connection: Connection, before: Alert | None, after: Alert) -> None:
+def keep(draft: Draft, before: Alert | None, after: Alert) -> None:
     """The rows after an event of an alert."""
     was, now = timers_of(before), timers_of(after)
-    if was - now and before is not None:
-        for kind, due_s in was - now:
-            _drop(connection, after.id, kind, due_s, after.changed_s)
-    fresh = sorted(now - was)
-    if fresh:
-        rows = [{"alert_id": after.id, "version": after.version, "kind": kind, "due_s": at_s} for kind, at_s in fresh]
-        connection.execute(insert(timers), rows)
-
-
-def _drop(connection: Connection, alert_id: str, kind: str, due_s: float, now_s: float) -> None:
-    rows = timers.c
-    where = (rows.alert_id == alert_id) & (rows.kind == kind) & (rows.due_s == due_s) & rows.fired_s.is_(None)
-    connection.execute(update(timers).where(where).values(fired_s=now_s))
+    for kind, due_s in was - now:
+        draft.end_timer(after, kind, due_s)
+    for kind, due_s in sorted(now - was):
+        draft.set_timer(after, kind, due_s)
 
 
 def alerts_due(connection: Connection, now_s: float, limit: int) -> list[str]:

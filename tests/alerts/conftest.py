@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 from databases import KINDS as DATABASES
-from databases import Databases, postgresql_server
+from databases import Databases
 from desk_scene import FakePlaces, furnish
 from redis import Redis
 from redis_servers import KINDS, redis_server
@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from alerts.database import upgrade
 from alerts.desk import Desk
 from alerts.queue import connect
+from bench.postgresql import postgresql_server
 
 
 def pytest_configure(config: pytest.Config) -> None:

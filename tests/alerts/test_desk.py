@@ -10,10 +10,10 @@ from sqlalchemy import Engine, func, select
 
 from alerts import ledger
 from alerts.database import reading
-from alerts.desk import Desk, OutOfOrder
+from alerts.desk import Desk
 from alerts.idempotency import Remember
 from alerts.ledger import IncidentRow
-from alerts.projection import apply
+from alerts.reception import OutOfOrder
 from models import tables
 from models.alert import Alert, Command, CommandType, EventType, State
 from models.errors import Conflict, Forbidden, InvalidInput, NotFound, RetryLater, StaleVersion

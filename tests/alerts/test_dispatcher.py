@@ -17,11 +17,12 @@ from redis import Redis
 from sqlalchemy import Engine, func, select
 
 from alerts.database import reading
-from alerts.desk import Desk, OutOfOrder, Receipt
+from alerts.desk import Desk
 from alerts.dispatcher import Dispatcher
 from alerts.leases import alive
 from alerts.ledger import cursor_of
 from alerts.queue import DEAD, EVENTS, GROUP, INCIDENTS, Consumer, EventStream, IncidentStream, check_redis, connect
+from alerts.reception import OutOfOrder, Receipt
 from alerts.sealer import last_position, verify_chain
 from models import tables
 from models.errors import Misconfigured, Unavailable
