@@ -2,7 +2,6 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import reduce
 
 import pytest
 from desk_scene import ACTORS, NOW, PHOTO, SHA, FakePlaces, do, duty, handled, incident, later, photo, raised
@@ -13,6 +12,7 @@ from alerts.database import reading
 from alerts.desk import Desk
 from alerts.idempotency import Remember
 from alerts.ledger import IncidentRow
+from alerts.projection import replay
 from alerts.reception import OutOfOrder
 from models import tables
 from models.alert import Alert, Command, CommandType, EventType, State
@@ -142,7 +142,7 @@ def test_whole_life_to_closed(desk: Desk, town: Engine) -> None:
     alert = do(desk, alert, "op", "close", outcome="fixed_management")
     assert (alert.state, alert.outcome, alert.closed_s) == (State.CLOSED, "fixed_management", NOW + 10)
     log = desk.log(alert.id, ACTORS["aud"])
-    assert reduce(apply, log, None) == alert == desk.alert(alert.id, ACTORS["op"])
+    assert replay(log) == alert == desk.alert(alert.id, ACTORS["op"])
     assert [event.role for event in log][-2:] == ["verifier", "operator"]
     assert ledger.counts(town) == {State.CLOSED: 1}
 
