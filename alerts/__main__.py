@@ -1,7 +1,6 @@
 """``python -m alerts``: the dispatcher as a process. Settings come from the environment; SIGTERM ends it cleanly."""
 
 import os
-import signal
 import socket
 import sys
 import threading
@@ -18,6 +17,7 @@ from alerts.vault import Vault
 from models import logs
 from models.errors import Misconfigured, WanggeError
 from models.settings import Settings, read_settings
+from models.stopping import stop_on_signals
 
 
 def main() -> int:
@@ -31,10 +31,6 @@ def main() -> int:
     except WanggeError as error:
         structlog.get_logger("dispatcher").error("the dispatcher cannot go on", code=error.code, said=str(error))
         return 1
-    finally:
-        # A service manager and our supervisor may both ask: the second must not kill what is ending well.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)
     return 0
 
 
@@ -57,8 +53,7 @@ def _run(settings: Settings) -> None:
         clock=time.time,
     )
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop_on_signals(stop)
     dispatcher.log.info("the dispatcher runs", holder=holder)
     try:
         dispatcher.run(stop)

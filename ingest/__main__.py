@@ -3,7 +3,6 @@
 import fcntl
 import os
 import random
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -30,6 +29,7 @@ from ingest.worker import Worker, steady_clock
 from models import logs
 from models.errors import Misconfigured, Unavailable, WanggeError
 from models.settings import Settings, read_settings
+from models.stopping import stop_on_signals
 
 log = structlog.get_logger()
 
@@ -121,8 +121,7 @@ def main() -> int:
     os.umask(0o077)  # databases, spool and logs are their owner's alone
     environ = dict(os.environ)
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop_on_signals(stop)
     try:
         settings = read_settings(environ)
         logs.configure(settings.log_level)
@@ -131,10 +130,6 @@ def main() -> int:
     except (Misconfigured, Unavailable) as error:
         log.error("the camera worker cannot run", why=str(error))
         return 1
-    finally:
-        # A service manager and our supervisor may both ask: the second must not kill what is ending well.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)
     return 0
 
 

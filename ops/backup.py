@@ -183,7 +183,7 @@ def _unpack(source: Path, draft: Path) -> Manifest:
                     manifest = _read_manifest(file.read(LARGEST_MANIFEST_BYTES))
                 else:
                     found[member.name] = _write(file, draft / member.name)
-    except (tarfile.TarError, zlib.error, EOFError, ValueError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, ValueError, RecursionError) as error:
         raise InvalidInput(f"{source.name} is no backup of wangge, or came damaged: {error}") from None
     except OSError as error:
         # gzip says what is wrong with its data by OSErrors without a number.

@@ -24,8 +24,9 @@ STEPS = ["acknowledged", "dispatched", "claimed", "accepted", "arrived", "noted"
 def demo(data: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """``wangge demo`` on that data directory and any free port. Whatever happens, nothing of it is left behind."""
     outside = {name: value for name, value in os.environ.items() if not name.startswith("WANGGE_")}
+    # Whoever starts the tests in the background has made them ignore Ctrl-C, and all that they start.
     running = subprocess.Popen(
-        [sys.executable, "-m", "wangge", "demo", *arguments],
+        ["env", "--default-signal=INT", sys.executable, "-m", "wangge", "demo", *arguments],
         cwd=ROOT,
         env={**outside, "WANGGE_DATA": str(data), "WANGGE_PORT": "0", "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,

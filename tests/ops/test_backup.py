@@ -204,9 +204,19 @@ _SHA256 = hashlib.sha256(PHOTO).hexdigest()
 PICTURE = f"evidence/{_SHA256[:2]}/{_SHA256[2:4]}/{_SHA256}"
 
 
+def bottomless(archive: Path) -> Path:
+    bad = archive.with_name("bottomless.tar.gz")
+    with tarfile.open(bad, "w:gz") as made:
+        member = tarfile.TarInfo(MANIFEST)
+        member.size = 100_000
+        made.addfile(member, io.BytesIO(b"[" * member.size))
+    return bad
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
+        bottomless,
         lambda a: rewrite(a, {}, extra="../outside"),
         lambda a: rewrite(a, {}, extra="/etc/wangge"),
         lambda a: rewrite(a, {}, extra="evidence/../../outside"),
@@ -222,6 +232,7 @@ PICTURE = f"evidence/{_SHA256[:2]}/{_SHA256[2:4]}/{_SHA256}"
         lambda a: a.with_name("absent"),
     ],
     ids=[
+        "bottomless manifest",
         "path upwards",
         "absolute path",
         "path upwards inside",

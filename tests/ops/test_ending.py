@@ -10,15 +10,18 @@ from ops.ending import heard_signals
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_leaves_word_and_interrupts_nothing(number: signal.Signals) -> None:
-    before = signal.getsignal(number)
+    before = signal.signal(number, signal.default_int_handler)
     lock = threading.Lock()
-    with heard_signals() as ending:
-        with lock:
-            os.kill(os.getpid(), number)
-        began = time.monotonic()
-        assert ending.wait(5.0)
-        assert time.monotonic() - began < 1.0
-    assert signal.getsignal(number) == before
+    try:
+        with heard_signals() as ending:
+            with lock:
+                os.kill(os.getpid(), number)
+            began = time.monotonic()
+            assert ending.wait(5.0)
+            assert time.monotonic() - began < 1.0
+        assert signal.getsignal(number) == signal.default_int_handler
+    finally:
+        signal.signal(number, before)
 
 
 def test_nobody_asks_and_the_time_runs_out() -> None:
