@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from models.errors import WanggeError
+from models.errors import NotFound, WanggeError
 from ops.people_commands import duty, user
 from ops.printing import Json, complain, print_findings, print_json, print_rows
 from ops.registry_commands import camera, grid, registry_of
@@ -207,6 +207,26 @@ def doctor_audit(as_json: Json = False) -> None:
     from ops.doctor import audit
 
     print_findings([audit(_settings())], as_json)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+def bench(
+    context: typer.Context, name: Annotated[str, typer.Argument(help="试验名 Such as loss; its own --help says more.")]
+) -> None:
+    """试验 Measure or prove something on this machine, with servers and data of its own.
+
+    Examples: wangge bench loss --check; wangge bench loss --help
+    """
+    import subprocess
+
+    folder = Path(__file__).parent / "bench"
+    known = sorted(p.stem for p in folder.glob("*.py") if "_" not in p.stem and '"--check"' in p.read_text())
+    if name not in known:
+        raise NotFound(f"there is no bench {name!r}; there are: {', '.join(known) or 'none outside a checkout'}")
+    words = [sys.executable, "-m", f"bench.{name}", *context.args]
+    raise typer.Exit(subprocess.run(words, check=False, cwd=folder.parent).returncode)  # noqa: S603
 
 
 @app.command()

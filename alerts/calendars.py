@@ -109,16 +109,22 @@ class Calendar:
     def _day(self, at_s: float) -> date:
         return datetime.fromtimestamp(at_s, ZoneInfo(self.zone)).date()
 
-    def _shifts(self, day: date) -> list[tuple[float, float]]:
-        if not self.works_on(day):
-            return []
-        zone = ZoneInfo(self.zone)
+    def _shifts(self, day: date) -> tuple[tuple[float, float], ...]:
+        return _shifts_of(self, day)
 
-        def moment(minute: int) -> float:
-            whole, rest = (day + timedelta(days=1), 0) if minute == DAY_MIN else (day, minute)
-            return datetime.combine(whole, time(rest // 60, rest % 60), zone).astimezone(UTC).timestamp()
 
-        return [(moment(start), moment(end)) for start, end in self.hours]
+@lru_cache(maxsize=4096)
+def _shifts_of(calendar: Calendar, day: date) -> tuple[tuple[float, float], ...]:
+    """Begin and end of that day's working times, Unix seconds."""
+    if not calendar.works_on(day):
+        return ()
+    zone = ZoneInfo(calendar.zone)
+
+    def moment(minute: int) -> float:
+        whole, rest = (day + timedelta(days=1), 0) if minute == DAY_MIN else (day, minute)
+        return datetime.combine(whole, time(rest // 60, rest % 60), zone).astimezone(UTC).timestamp()
+
+    return tuple((moment(start), moment(end)) for start, end in calendar.hours)
 
 
 @lru_cache(maxsize=256)

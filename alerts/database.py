@@ -53,7 +53,6 @@ def open_database(url: str) -> Engine:
             raise Misconfigured(f"the database's folder cannot be made: {error.strerror}") from None
         engine = create_engine(url, connect_args={"timeout": LOCK_TIMEOUT_S}, pool_timeout=LOCK_TIMEOUT_S)
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
         return engine
     try:
         engine = create_engine(url, pool_pre_ping=True, pool_timeout=LOCK_TIMEOUT_S)
@@ -63,7 +62,6 @@ def open_database(url: str) -> Engine:
         raise Misconfigured(f"the ledger is kept on SQLite or PostgreSQL, not on {engine.dialect.name}")
     event.listen(engine, "do_connect", _limit_wait)
     event.listen(engine, "connect", _prepare_postgresql)
-    event.listen(engine, "begin", _begin_postgresql)
     return engine
 
 
@@ -71,12 +69,6 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A write transaction takes the write lock at once: two that read first and write later would deadlock.
-    writes = connection.get_execution_options().get("writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _limit_wait(_dialect: Any, _record: Any, _arguments: Any, about: dict[str, Any]) -> None:
@@ -89,9 +81,13 @@ def _prepare_postgresql(connection: Any, _record: Any) -> None:
     connection.commit()
 
 
-def _begin_postgresql(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes")
-    if writes:
+def _begin(connection: Connection, writes: str | None) -> None:
+    """``writes``: None, "alone" or "beside"."""
+    # Not by a listener of the engine's "begin": one that has any asks all its listeners at each statement.
+    if connection.dialect.name == "sqlite":
+        # A write transaction takes the write lock at once: two that read first and write later would deadlock.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    elif writes:
         shared = "_shared" if writes == "beside" else ""
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock{shared}({_WRITERS})")
 
@@ -99,12 +95,12 @@ def _begin_postgresql(connection: Connection) -> None:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A connection whose reads see one moment. Raises Unavailable when the database does not answer."""
-    options: dict[str, Any] = {}
-    if engine.dialect.name == "postgresql":  # SQLite's transactions are so by themselves
-        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     try:
         with engine.connect() as connection:
-            yield connection.execution_options(**options)
+            if engine.dialect.name == "postgresql":  # SQLite's transactions see one moment by themselves
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            _begin(connection, None)
+            yield connection
     except (DBAPIError, PoolEmpty) as error:
         if not _may_pass(error):
             raise
@@ -118,9 +114,9 @@ def writing(engine: Engine, *, beside: bool = False) -> Iterator[Connection]:
     ``beside``: others that say so may write at the same time. For a block that locks every row that it decides by, and
     bears an IntegrityError where another one was first. Between them a deadlock is possible, and told as Unavailable.
     """
-    writes = "beside" if beside else "alone"
     try:
-        with engine.connect().execution_options(writes=writes) as connection, connection.begin():
+        with engine.begin() as connection:
+            _begin(connection, "beside" if beside else "alone")
             yield connection
     except (DBAPIError, PoolEmpty) as error:
         if not _may_pass(error):

@@ -18,6 +18,7 @@ from alerts.projection import apply, claim_expired, evidence_added, outdates
 from alerts.queries import Page
 from alerts.reception import Grids, OutOfOrder, Receipt, Reception
 from alerts.transitions import TRANSITIONS
+from models import crash
 from models.alert import ENDED, Alert, Command, Event, State
 from models.errors import Conflict, Forbidden, NotFound, StaleVersion
 from models.incident import Evidence, Incident, Severity
@@ -113,6 +114,7 @@ class Desk:
         after = self._clockwork.append(connection, alert, event)
         if remember:
             idempotency.remember(connection, remember, after, now_s)
+        crash.point("before-command-commit")
         return after
 
     def _keep_late(self, alert_id: str, command: Command, expected_version: int, now_s: float) -> None:

@@ -18,6 +18,7 @@ from alerts.desk import Desk
 from alerts.ledger import LONGEST_AS_RECEIVED, IncidentRow
 from alerts.queue import Consumer, Delivery, EventStream
 from alerts.reception import OutOfOrder
+from models import crash
 from models.errors import Fault, InvalidInput, RetryLater, WanggeError
 from models.incident import Incident
 from models.logs import Repeats
@@ -26,9 +27,15 @@ MOST_DELIVERIES = 5
 RECLAIM_IDLE_MS = 15_000
 """Above what one batch can take (a wait of 5 s for the database's lock, and the work); else two work on one message."""
 
+PATIENCE_S, LOOK_AGAIN_MS = 2.0, 20
+"""How long an incident waits for what its source numbered lower, which another dispatcher has in hand, and how often it
+is tried. Below the time after which a source sends again (ingest.courier)."""
+
 HEARTBEAT_S = 3.0
 ALIVE_S = 10.0
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.2, 5.0
+MOST_GAPS = 1000
+"""Sources whose gaps are remembered: the names come from the wire."""
 
 _FAULTY = (WanggeError, SQLAlchemyError, ArithmeticError, LookupError, TypeError, ValueError)
 """What an incident that trips a fault of ours, or of its own, can raise."""
@@ -70,7 +77,11 @@ class Dispatcher:
     block_ms: int = 200
     reclaim_idle_ms: int = RECLAIM_IDLE_MS
     _in_hand: list[Delivery] = field(default_factory=list)
+    _early: list[Delivery] = field(default_factory=list)
+    """Came before their turn."""
     _checked: bool = False
+    _gaps: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """By source: the cursor that its incidents wait for to move, and since when."""
     _stuck: Repeats = field(init=False)
 
     def __post_init__(self) -> None:
@@ -122,7 +133,9 @@ class Dispatcher:
             self.check()
             self._checked = True
         if not self._in_hand:
-            self._in_hand = self.consumer.read(self.batch, self.block_ms)
+            most = max(1, self.batch - len(self._early))
+            fresh = self.consumer.read(most, min(self.block_ms, LOOK_AGAIN_MS) if self._early else self.block_ms)
+            self._in_hand, self._early = self._early + fresh, []
         return self._settle()
 
     def reclaim(self) -> int:
@@ -134,14 +147,21 @@ class Dispatcher:
     def _settle(self) -> int:
         count = len(self._in_hand)
         if count:
-            self.consumer.ack(self._report(self._in_hand))
+            done, early = self._report(self._in_hand)
+            crash.point("after-ledger-commit-before-ack")
+            self.consumer.ack(done)
             self._in_hand = []
+            self._early += early
         return count
 
-    def _report(self, deliveries: list[Delivery]) -> list[str]:
-        """Those message ids that need not come again. A failed batch is tried one by one: one of them is at fault."""
+    def _report(self, deliveries: list[Delivery]) -> tuple[list[str], list[Delivery]]:
+        """Those message ids that need not come again, and what came before its turn and waits for it.
+
+        A failed batch is tried one by one: one of them is at fault.
+        """
         readable = [(d, d.incident) for d in deliveries if isinstance(d.incident, Incident)]
         done: list[str] = []
+        early: list[Delivery] = []
         try:
             results = self.desk.report_batch([incident for _, incident in readable], self.clock()) if readable else []
         except RetryLater:
@@ -150,13 +170,27 @@ class Dispatcher:
             done = [d.message_id for d, incident in readable if self._report_one(d, incident)]
         else:
             for (delivery, _), result in zip(readable, results, strict=True):
+                if isinstance(result, OutOfOrder) and self._worth_waiting(result):
+                    early.append(delivery)
+                    continue
                 if isinstance(result, OutOfOrder):
                     self.log.info("dropped, its source sends it again", said=str(result))
                 done.append(delivery.message_id)
         for delivery in deliveries:
             if isinstance(delivery.incident, Fault):
                 self._bury(delivery, str(delivery.incident))
-        return done
+        return done, early
+
+    def _worth_waiting(self, early: OutOfOrder) -> bool:
+        """Whether the cursor may still move: it has not stood where it is for PATIENCE_S while something waited."""
+        if len(self._gaps) > MOST_GAPS:
+            self._gaps.clear()
+        now_s = self.clock()
+        cursor, since_s = self._gaps.get(early.source, (-1, now_s))
+        if cursor != early.cursor:
+            since_s = now_s
+        self._gaps[early.source] = (early.cursor, since_s)
+        return now_s - since_s < PATIENCE_S
 
     def _report_one(self, delivery: Delivery, incident: Incident) -> bool:
         try:
@@ -191,6 +225,7 @@ class Dispatcher:
         total = 0
         while sealed := sealer.seal(self.engine, self.holder, self.clock()):
             total += sealed
+            crash.point("after-seal-before-publish")
         return total
 
     def publish(self) -> int:
@@ -198,6 +233,7 @@ class Dispatcher:
         total = 0
         while waiting := sealer.unpublished(self.engine):
             self.stream.publish(waiting)
+            crash.point("after-publish-before-mark")
             sealer.mark_published(self.engine, waiting, self.clock())
             total += len(waiting)
         return total

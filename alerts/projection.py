@@ -4,7 +4,7 @@ Also the events that no person commands (a scene seen, a claim run out), and bot
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -69,7 +69,7 @@ def detected(
         "model": incident.model,
         "measure": dict(incident.measure),
         "detected_reason": reason,
-        "evidence": [asdict(item) for item in incident.evidence],
+        "evidence": [dict(vars(item)) for item in incident.evidence],
         "started_s": incident.onset_s,
         "last_seen_s": incident.at_s,
         "incident": [incident.source, incident.seq],
@@ -89,7 +89,7 @@ def sighted(alert: Alert, incident: Incident, incidents: int, now_s: float) -> E
     if incident.phase is not Phase.CLEARED and incident.severity < alert.severity:
         data["severity"] = int(incident.severity)
     if fresh := new_evidence(alert, incident):
-        data["evidence"] = [asdict(item) for item in fresh]
+        data["evidence"] = [dict(vars(item)) for item in fresh]
     kind = EventType.SCENE_CLEAR if incident.phase is Phase.CLEARED else EventType.SEEN_AGAIN
     return by_system(alert.id, alert.version + 1, kind, now_s, data)
 
@@ -104,7 +104,7 @@ def claim_expired(alert: Alert, now_s: float) -> Event:
 
 def evidence_added(alert: Alert, actor: Actor, role: str, evidence: Evidence, now_s: float) -> Event:
     """A picture that someone added to the alert."""
-    data = {"evidence": [asdict(evidence)]}
+    data = {"evidence": [dict(vars(evidence))]}
     return Event(alert.id, alert.version + 1, EventType.NOTED, actor.id, actor.name, role, now_s, data)
 
 
@@ -268,7 +268,8 @@ _CHANGES: Mapping[EventType, Callable[[Alert, Event], dict[str, Any]]] = {
 
 def alert_to_json(alert: Alert) -> dict[str, Any]:
     """The whole projection. ``place`` is [longitude, latitude] in degrees, WGS-84."""
-    return asdict(alert) | {"place": [alert.place.lon_deg, alert.place.lat_deg]}
+    flat: dict[str, Any] = overlays.plain(alert)
+    return flat | {"place": [alert.place.lon_deg, alert.place.lat_deg]}
 
 
 def alert_from_json(data: Mapping[str, Any]) -> Alert:

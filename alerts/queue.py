@@ -15,6 +15,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 from redis.retry import Retry
 
+from models import crash
 from models.alert import SealedEvent
 from models.errors import Fault, InvalidInput, Misconfigured, Unavailable
 from models.incident import Incident, incident_from_json, incident_to_json
@@ -89,6 +90,7 @@ class IncidentStream:
                 body = json.dumps(incident_to_json(incident), separators=(",", ":"))
                 pipe.xadd(INCIDENTS, {"source": incident.source, "seq": incident.seq, "incident": body})
             pipe.execute()
+        crash.point("after-xadd")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from alerts.draft import Draft
 from alerts.ledger import IncidentRow
 from alerts.projection import detected, sighted
 from alerts.triage import Action, Disposition, triage, unfit, worth_telling
+from models import crash
 from models.alert import Alert
 from models.errors import Conflict, InvalidInput
 from models.geo import GeoPoint
@@ -79,6 +80,7 @@ class Reception:
         self._open = ledger.open_alerts(self._connection, {incident.fold_key for incident in fit})
         told = [self._take(incident, fault) for incident, fault in zip(incidents, faults, strict=True)]
         self._draft.write()
+        crash.point("before-ledger-commit")
         return told
 
     def reject(self, row: IncidentRow, reason: str) -> Receipt | OutOfOrder:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, RowMapping, Select, Text, cast, func,
 from alerts.database import reading, writing
 from alerts.leases import take
 from alerts.projection import event_to_json
+from models import crash
 from models.alert import Event, EventType, SealedEvent
 from models.errors import Fault
 from models.tables import alerts, events, outbox, seals
@@ -72,6 +73,7 @@ def seal(engine: Engine, holder: str, now_s: float, limit: int = 500) -> int:
             previous = digest
         if rows:
             connection.execute(insert(seals), rows)
+        crash.point("before-seal-commit")
     return len(rows)
 
 

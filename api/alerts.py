@@ -15,6 +15,7 @@ from api.auth import needs
 from api.paging import link_next
 from api.schemas import After, AlertFeature, Alerts, CommandAsked, EventShown, Id, Limit, Log, Text
 from api.services import House, Services
+from models import crash
 from models.alert import Alert, Command, State
 from models.incident import Severity
 from models.people import Permission
@@ -116,6 +117,7 @@ def command(
         house.now(),
         Remember(who.person_id, idempotency_key, digest, lambda alert: (200, answer(house, alert, who))),
     )
+    crash.point("api-after-commit-before-reply")
     return JSONResponse(answer(house, done, who))
 
 

@@ -11,6 +11,7 @@ from typing import Protocol
 import structlog
 
 from ingest.spool import Spool
+from models import crash
 from models.errors import InvalidInput, Unavailable
 from models.incident import Incident
 from models.logs import Repeats
@@ -79,6 +80,7 @@ class Courier:
 
     def _confirm(self, now_s: float) -> None:
         cursor = self._cursor_of(self._source)
+        crash.point("before-spool-free")
         source = self._spool.settle(cursor, now_s)
         if source != self._source:
             log.warning("spool and ledger are not of one time; the source is renamed", old=self._source, new=source)

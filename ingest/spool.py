@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.pipes import read_json
+from models import crash
 from models.errors import InvalidInput, Misconfigured, Unavailable
 from models.incident import Evidence, Incident, Sighting, incident_from_json, incident_to_json
 from models.ulid import new_ulid
@@ -97,6 +98,8 @@ class Spool:
                 body = json.dumps(incident_to_json(report.numbered("-", 1)), ensure_ascii=False, allow_nan=False)
                 numbers.append(int(db.execute("INSERT INTO outgoing (body) VALUES (?)", (body,)).lastrowid or 0))
             db.executemany("INSERT OR REPLACE INTO states (camera_id, body, at_s) VALUES (?, ?, ?)", rows)
+            crash.point("before-spool-commit")
+        crash.point("after-spool-commit")
         if numbers:
             self.added.set()
         return numbers

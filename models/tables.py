@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -32,6 +33,13 @@ metadata = MetaData(
 Serial = BigInteger().with_variant(Integer, "sqlite")
 """A growing number. SQLite only makes one of INTEGER PRIMARY KEY."""
 
+GridPath = Text().with_variant(Text(collation="C"), "postgresql")
+"""Sorts by character, so that a subtree is a range of an index. Most servers sort by a language, where "/" may count
+for nothing; SQLite sorts so by itself."""
+
+QUEUED = text("state IN ('dispatched', 'accepted', 'on_scene', 'returned', 'reopened')")
+"""The part of the alerts that stands in a grid's queue (``alerts.listing.QUEUED``): few of all that there ever were."""
+
 grids = Table(
     "grids",
     metadata,
@@ -40,7 +48,7 @@ grids = Table(
     Column("name", Text, nullable=False),
     Column("parent", String(64), ForeignKey("grids.code")),
     Column("level", Integer, nullable=False),
-    Column("path", Text, nullable=False, index=True),
+    Column("path", GridPath, nullable=False, index=True),
     Column("polygon", JSON),
     Column("system", String(16), nullable=False, server_default="wgs84", comment="that the file stated it in"),
     Column("polygon_raw", JSON, comment="as the file stated it, where that was not WGS-84"),
@@ -179,7 +187,7 @@ cameras = Table(
     Column("credentials", LargeBinary, comment="sealed (AEAD); the key is outside the database"),
     Column("purpose", Text, nullable=False),
     Column("grid_code", String(64), ForeignKey("grids.code"), nullable=False),
-    Column("grid_path", Text, nullable=False, index=True),
+    Column("grid_path", GridPath, nullable=False, index=True),
     Column("zones", JSON, nullable=False),
     Column("control_points", JSON, nullable=False),
     Column("enabled", Boolean, nullable=False),
@@ -200,7 +208,7 @@ alerts = Table(
     Column("open_fold_key", Text, unique=True, comment="the fold key while the alert is open: one open alert a place"),
     Column("camera_id", String(26), index=True),
     Column("grid_code", String(64), nullable=False),
-    Column("grid_path", Text, nullable=False, index=True),
+    Column("grid_path", GridPath, nullable=False),
     Column("lon_deg", Double, nullable=False),
     Column("lat_deg", Double, nullable=False),
     Column("created_s", Double, nullable=False),
@@ -208,9 +216,21 @@ alerts = Table(
     Column("claim_until_s", Double, index=True),
     Column("unit", String(64), index=True, comment="the organisation that the case was given to"),
     Column("body", JSON, nullable=False, comment="the whole projection"),
-    Index(None, "state", "severity", "created_s"),
     Index(None, "fold_key", "created_s"),
-    Index(None, "created_s", "id"),
+    # For lists and queues: each holds all that decides what is on a page, so that only the page's rows are fetched.
+    Index(None, "created_s", "id", "grid_path", "state", "kind", "severity"),
+    Index(None, "grid_path", "created_s", "id"),
+    Index(None, "state", "created_s", "id", "grid_path"),
+    Index(
+        "ix_alerts_queued",
+        "severity",
+        "created_s",
+        "id",
+        "grid_path",
+        "state",
+        sqlite_where=QUEUED,
+        postgresql_where=QUEUED,
+    ),
 )
 
 events = Table(

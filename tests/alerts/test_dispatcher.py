@@ -18,7 +18,7 @@ from sqlalchemy import Engine, func, select
 
 from alerts.database import reading
 from alerts.desk import Desk
-from alerts.dispatcher import Dispatcher
+from alerts.dispatcher import PATIENCE_S, Dispatcher
 from alerts.leases import alive
 from alerts.ledger import cursor_of
 from alerts.queue import DEAD, EVENTS, GROUP, INCIDENTS, Consumer, EventStream, IncidentStream, check_redis, connect
@@ -205,6 +205,42 @@ def test_two_dispatchers_share_the_work(dispatcher: Dispatcher, town: Engine, de
     dispatcher.seal()
     assert last_position(town) == 20
     assert verify_chain(town) is None
+
+
+def test_what_came_before_its_turn_waits_for_the_other_dispatcher(
+    dispatcher: Dispatcher, town: Engine, desk: Desk, redis: Redis
+) -> None:
+    """A source's incidents are handed out to whoever asks: the second half may be ready before the first."""
+    other = made(town, desk, redis, "two")
+    IncidentStream(redis).publish([incident(seq, zone_id=f"z{seq}") for seq in range(1, 7)])
+    dispatcher.batch = 3
+    held = other.consumer.read(3, 1)  # the other one has 1 to 3 in hand, and is slow
+    assert dispatcher.take_in() == 3
+    assert cursor_of(town, "worker:1") == 0
+    other._in_hand = held
+    assert other.take_in() == 3
+    assert dispatcher.take_in() == 3
+    assert cursor_of(town, "worker:1") == 6, "4 to 6 were kept, and not left to be sent again"
+    assert redis.xpending(INCIDENTS, GROUP)["pending"] == 0
+
+
+def test_what_came_before_its_turn_is_dropped_when_nobody_brings_the_rest(
+    dispatcher: Dispatcher, town: Engine, redis: Redis
+) -> None:
+    now_s = [NOW]
+    dispatcher.clock = lambda: now_s[0]
+    IncidentStream(redis).publish([incident(2, zone_id="y"), incident(3, zone_id="z")])
+    assert dispatcher.take_in() == 2
+    assert redis.xpending(INCIDENTS, GROUP)["pending"] == 2
+    now_s[0] += PATIENCE_S
+    dispatcher.take_in()
+    assert redis.xpending(INCIDENTS, GROUP)["pending"] == 0
+    IncidentStream(redis).publish([incident(4)])
+    dispatcher.take_in()
+    assert redis.xpending(INCIDENTS, GROUP)["pending"] == 0, "the same gap is not waited for twice"
+    IncidentStream(redis).publish([incident(seq, zone_id=f"z{seq}") for seq in range(1, 5)])
+    dispatcher.take_in()
+    assert cursor_of(town, "worker:1") == 4
 
 
 class Rounds:

@@ -1,0 +1,94 @@
+"""Runs one of the product's processes so that it dies where it is told to: what `bench.loss` starts.
+
+    python -m bench.crashing JOB        # JOB is the JSON of a ``Job``
+
+The process is the product's own; added are the hook behind ``models.crash`` and, where asked for, a sabotage.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bench import loss_sabotage, loss_source
+from bench.loss_control import Control
+from models import crash
+from ops.leash import PR_SET_PDEATHSIG
+
+POINTS: Mapping[str, tuple[str, ...]] = {
+    "source": ("before-spool-commit", "after-spool-commit", "after-xadd", "before-spool-free"),
+    "dispatcher": (
+        "before-ledger-commit",
+        "after-ledger-commit-before-ack",
+        "before-seal-commit",
+        "after-seal-before-publish",
+        "after-publish-before-mark",
+    ),
+    "api": ("before-command-commit", "api-after-commit-before-reply"),
+}
+"""Where a process of each role may be told to die."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """``environ`` is all of the process's environment. The last three are a source's."""
+
+    role: str
+    name: str
+    environ: dict[str, str]
+    control: str
+    log: str
+    sabotage: tuple[str, ...] = ()
+    spool: str = ""
+    journal: str = ""
+    camera: str = ""
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+def run(job: Job) -> None:
+    """Never returns: ends the process with the role's exit status, or dies at the armed point."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # the proof was broken off: no orphan goes on
+    os.environ.clear()
+    os.environ.update(job.environ)
+    log = os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    control = Control(Path(job.control))
+    crash.install(_dying(control))
+    for name in job.sabotage:
+        loss_sabotage.SABOTAGES[name]()
+    sys.exit(_role(job, control)())
+
+
+def _role(job: Job, control: Control) -> Callable[[], int]:
+    if job.role == "source":
+        task = loss_source.Task(job.name, Path(job.spool), Path(job.journal), job.camera)
+        return lambda: loss_source.run(task, control)
+    if job.role == "api":
+        from api.__main__ import main as serve
+
+        return serve
+    from alerts.__main__ import main as dispatch
+
+    return dispatch
+
+
+def _dying(control: Control) -> Callable[[str], None]:
+    def reached(name: str) -> None:
+        if control.armed == name:
+            control.fired = name
+            os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(60)  # the signal may be taken by another thread first
+
+    return reached
+
+
+if __name__ == "__main__":
+    run(Job(**json.loads(sys.argv[1])))

@@ -1,0 +1,67 @@
+"""`wangge bench loss`, small: it holds, and it does not where commit or cursor lie."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FAULTS = ("flush", "out-of-memory", "locked", "full-disk")
+
+
+def proved(*words: str, without: tuple[str, ...] = ()) -> tuple[int, dict[str, Any]]:
+    left_out = [word for name in without for word in ("--without", name)]
+    command = [sys.executable, "-m", "wangge", "bench", "loss", "--check", "--json", *words, *left_out]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=110)
+    assert done.stdout, done.stderr[-2000:]
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_nothing_is_lost_though_everything_is_killed() -> None:
+    # Another file system under the ledger takes root; strace has its own turn below.
+    without = ("fsync",) if os.geteuid() == 0 else ("fsync", "full-disk")
+    status, report = proved("--alerts", "2000", "--kills", "15", "--seconds", "8", "--locked", "2", without=without)
+    assert report["refusals"] == []
+    assert status == 0
+    assert (report["lost"], report["duplicates"]) == (0, 0)
+    assert report["incidents"] >= 2000
+    assert report["kills"] >= 15
+    assert report["commands_2xx"] > 0
+    assert report["positions"] >= report["alerts"] + report["commands_2xx"]
+    assert {each["fault"] for each in report["faults"]} == set(FAULTS) - set(without)
+    assert report["in_flight"]["least"] >= 50
+    assert report["upper_bound_95"]["loss_per_kill"] == 3 / report["kills"]
+
+
+def test_a_commit_that_is_not_on_disk_and_a_cursor_that_runs_ahead_are_found() -> None:
+    words = ("--alerts", "300", "--kills", "3", "--seconds", "2", "--at", "before-ledger-commit")
+    status, report = proved(*words, "--sabotage", "no-fsync", "--sabotage", "ack-before-commit", without=FAULTS)
+    assert status == 1
+    assert not report["holds"]
+    assert report["lost"] > 0, "the cursor had passed what died with its dispatcher"
+    assert report["upper_bound_95"] is None
+    for each in report["fsync"]:
+        assert each["acknowledgements"] > 0, each
+        assert each["unflushed"] == each["acknowledgements"], each
+
+
+def test_each_acknowledgement_comes_after_the_disk_has_the_data() -> None:
+    status, report = proved("--alerts", "50", "--kills", "0", "--seconds", "1", without=FAULTS)
+    assert report["refusals"] == []
+    assert status == 0
+    assert {each["role"] for each in report["fsync"]} == {"source", "dispatcher", "api"}
+    assert all(each["acknowledgements"] >= 12 for each in report["fsync"])
+
+
+@pytest.mark.parametrize("words", [("--alerts", "0"), ("--kills", "many"), ("--at", "nowhere"), ("--without", "care")])
+def test_what_cannot_be_asked_is_refused(words: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.loss", *words], cwd=ROOT, check=False, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert "usage: wangge bench loss" in done.stderr
+    assert "Traceback" not in done.stderr
