@@ -45,7 +45,10 @@ _TABLE = {
                 "schema": {"type": "string"},
                 "example": "登录名,网格编码,开始,结束,顺序\nwang,610902001001,2026-11-22 08:00,2026-11-22 20:00,0\n",
             },
-            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": {"schema": {"type": "string"}},
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": {
+                "schema": {"type": "string", "format": "binary"},
+                "example": "a workbook whose first sheet has the columns of the CSV",
+            },
         },
     }
 }

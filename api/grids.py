@@ -38,7 +38,10 @@ _IMPORT = {
                 },
             },
             "text/csv": {"schema": {"type": "string"}, "example": "编码,名称,上级编码\n610902,汉滨区,\n"},
-            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": {"schema": {"type": "string"}},
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": {
+                "schema": {"type": "string", "format": "binary"},
+                "example": "a workbook whose first sheet has the columns of the CSV",
+            },
         },
     }
 }

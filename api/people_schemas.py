@@ -27,6 +27,10 @@ class OrganisationAsked(Body):
 
 
 class OrganisationChange(Body):
+    """What is left out stays."""
+
+    model_config = example(name="汉滨区供电公司")
+
     name: Name | None = None
     active: bool | None = None
 
@@ -236,6 +240,8 @@ class HandoverAsked(Body):
 
 class HandoverSigned(Body):
     """``sha256``: of the sheet that was read."""
+
+    model_config = example(sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", remark="已核对")
 
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     remark: Sentence | None = None

@@ -2,11 +2,14 @@
 import { ask, gridName, session } from "/console/server.js";
 import { moment, speech, words } from "/console/words.js";
 
-const SENTENCE = new Set(["reject", "reopen", "suspend", "void"]);
-const QUIET = new Set(["note", "void", "suspend", "return", "release", "reject", "reopen"]);
+const SENTENCE = new Set(["reject", "reopen", "suspend", "void", "void_alone"]);
+const SAYS = new Set(["note", "handle", "supervise", "reply"]);
+// What can be done at any time and is nobody's next step.
+const ASIDE = new Set(["note", "void", "void_alone", "supervise"]);
+const QUIET = new Set([...ASIDE, "suspend", "return", "release", "reject", "reopen", "decline", "refuse_void"]);
 // To dispatch a case that someone holds takes it away from them: that needs a sentence, and is not the next step.
 const needsReason = (type, state) => SENTENCE.has(type) || (type === "dispatch" && ["accepted", "on_scene"].includes(state));
-const needsText = (type, state) => needsReason(type, state) || type === "note" || type === "handle";
+const needsText = (type, state) => needsReason(type, state) || SAYS.has(type);
 const isQuiet = (type, state) => QUIET.has(type) || (type === "dispatch" && ["dispatched", "accepted", "on_scene"].includes(state));
 export const ENDED = new Set(["closed", "dismissed", "voided"]);
 const HELD = new Set(["accepted", "on_scene", "reopened", "suspended"]);
@@ -21,7 +24,7 @@ function element(name, { data = {}, ...options } = {}, ...children) {
 }
 
 export const toDo = ({ properties: alert }) =>
-  !ENDED.has(alert.state) && alert.allowed.some((type) => type !== "note" && type !== "void");
+  !ENDED.has(alert.state) && alert.allowed.some((type) => words().command[type] && !ASIDE.has(type));
 
 // A decision keeps its key: pressing again after a lost answer sends the same key, so it is carried out once.
 const keys = new Map();
@@ -32,6 +35,8 @@ const ARGUMENTS = {
   accept: (feature) => ({ fence: feature.properties.claim?.fence ?? 0 }),
   suspend: () => ({ until_s: Math.floor(Date.now() / 1000) + DAY_S }),
   note: (feature, text) => ({ text }),
+  reply: (feature, text) => ({ text }),
+  supervise: (feature, text) => ({ text, reply_due_s: Math.floor(Date.now() / 1000) + DAY_S }),
   handle: (feature, text) => ({ evidence: photos(feature).map((item) => item.sha256), text }),
   close: (feature, text, outcome) => ({ outcome }),
 };
@@ -142,7 +147,7 @@ export class Card {
 
   action(type) {
     const label = words().command[type];
-    const codes = words().code[type];
+    const codes = words().code[type === "decline" ? "return" : type];
     const choice = codes && element("select", { ariaLabel: `${label}${words().colon}${words().choose}` },
       element("option", { value: "", textContent: `${words().choose}…` }),
       ...Object.entries(codes).map(([value, textContent]) => element("option", { value, textContent })));

@@ -17,11 +17,14 @@ const zh = {
   },
   event: {
     detected: "发现", scene_clear: "现场恢复", claimed: "抢单", released: "放弃", claim_expired: "抢单超时", accepted: "接单", arrived: "到场", resumed: "恢复",
-    rejected: "核查不通过", noted: "备注",
+    rejected: "核查不通过", noted: "备注", transferred_across: "移交部门", taken_over: "接手", declined: "拒收", void_requested: "申请作废", void_refused: "不同意作废",
+    voided_alone: "单人作废", void_lapsed: "作废无人确认，已撤销", supervised: "督办", supervision_replied: "督办回复", co_assignee_added: "增加协同", co_assignee_removed: "取消协同",
+    evaluated: "评价", called_back: "回访", asked_again: "再次催办受理", escalated: "超时升级",
   },
   command: {
     acknowledge: "受理", dismiss: "不予受理", dispatch: "派遣", claim: "抢单", release: "放弃", accept: "接单", arrive: "到场", return: "退回", suspend: "挂账1天",
-    resume: "恢复", handle: "处置完成", verify: "核查通过", reject: "核查不通过", close: "结案", reopen: "返工", void: "作废", note: "备注",
+    resume: "恢复", handle: "处置完成", verify: "核查通过", reject: "核查不通过", close: "结案", reopen: "返工", void: "申请作废", note: "备注",
+    take_over: "接手", decline: "拒收", confirm_void: "同意作废", refuse_void: "不同意作废", void_alone: "单人作废", supervise: "督办（1天内回复）", reply: "回复督办",
   },
   code: {
     dismiss: { false_alarm: "误报", duplicate: "重复", permitted: "已许可", out_of_scope: "不在范围" },
@@ -53,12 +56,17 @@ const en = {
   },
   event: {
     detected: "detected", scene_clear: "scene clear", claimed: "claimed", released: "released", claim_expired: "claim ran out", accepted: "accepted",
-    arrived: "on scene", resumed: "resumed", rejected: "not fixed", noted: "note",
+    arrived: "on scene", resumed: "resumed", rejected: "not fixed", noted: "note", transferred_across: "transferred to a unit", taken_over: "taken over", declined: "declined",
+    void_requested: "void asked for", void_refused: "void refused", voided_alone: "voided by one", void_lapsed: "void taken back: nobody confirmed it",
+    supervised: "supervised", supervision_replied: "answer to the supervisor", co_assignee_added: "co-assignee added",
+    co_assignee_removed: "co-assignee removed", evaluated: "evaluated", called_back: "called back", asked_again: "asked again",
+    escalated: "escalated: time ran out",
   },
   command: {
     acknowledge: "Acknowledge", dismiss: "Dismiss", dispatch: "Dispatch", claim: "Claim", release: "Release", accept: "Accept", arrive: "I am there",
     return: "Return", suspend: "Suspend 1 day", resume: "Resume", handle: "Handled", verify: "Verified", reject: "Not fixed", close: "Close",
-    reopen: "Reopen", void: "Void", note: "Note",
+    reopen: "Reopen", void: "Ask to void", note: "Note", take_over: "Take over", decline: "Decline", confirm_void: "Confirm the void",
+    refuse_void: "Refuse the void", void_alone: "Void alone", supervise: "Supervise (answer in 1 day)", reply: "Answer the supervisor",
   },
   code: {
     dismiss: { false_alarm: "false alarm", duplicate: "duplicate", permitted: "permitted", out_of_scope: "out of scope" },

@@ -7,8 +7,16 @@ import pytest
 from api.page import CONSOLE
 from models.alert import DISMISS_REASONS, OUTCOMES, RETURN_REASONS, CommandType, EventType, State
 
-NEEDS_A_GRID = {CommandType.TRANSFER_UP, CommandType.ASSIGN_DOWN}
-"""Commands that the plain page does not offer: they need a grid to be chosen."""
+NEEDS_A_FORM = {
+    CommandType.TRANSFER_UP,
+    CommandType.ASSIGN_DOWN,
+    CommandType.TRANSFER_ACROSS,
+    CommandType.ADD_CO_ASSIGNEE,
+    CommandType.REMOVE_CO_ASSIGNEE,
+    CommandType.EVALUATE,
+    CommandType.CALL_BACK,
+}
+"""Commands that the plain page does not offer: a grid, a unit, a person or a rating is to be chosen."""
 SHOWN_AS_A_COUNT = {EventType.SEEN_AGAIN}
 
 
@@ -25,7 +33,7 @@ def test_it_has_a_word_for_every_state_command_event_and_code(language: str) -> 
     states, events = named("state"), named("event")
     assert states == {state.value for state in State}
     assert states | events == states | {event.value for event in EventType if event not in SHOWN_AS_A_COUNT}
-    assert named("command") == {command.value for command in CommandType if command not in NEEDS_A_GRID}
+    assert named("command") == {command.value for command in CommandType if command not in NEEDS_A_FORM}
     assert named("code") == {*DISMISS_REASONS, *RETURN_REASONS, *OUTCOMES}
 
 

@@ -59,12 +59,14 @@ def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 def test_the_openapi_document_shows_an_example_of_every_body(world: World) -> None:
     with world.client(None) as client:
         document = client.get("/openapi.json").json()
-    named = document["components"]["schemas"]
+    named, without = document["components"]["schemas"], list[str]()
     for name, operation in operations(document):
         assert operation["summary"], name
         for content in operation.get("requestBody", {}).get("content", {}).values():
             schema = named[content["schema"]["$ref"].rpartition("/")[2]] if "$ref" in content["schema"] else {}
-            assert content.get("example") or schema.get("examples"), name
+            if not (content.get("example") or schema.get("examples")):
+                without.append(name)
+    assert not without
 
 
 def test_every_answer_carries_the_security_headers(world: World) -> None:
