@@ -9,12 +9,12 @@ from registry_scene import PATHS, Scene, actor, build, collection, feature, plac
 from workbooks import csv_bytes, xlsx_bytes
 
 from alerts.accounts import session_of, sign_in
+from alerts.camera_checks import NewCamera
 from alerts.candidates import Why
 from alerts.desk import Desk
 from alerts.grid_import import parse_grids
 from alerts.inbox import inbox
 from alerts.organisations import OrganisationKind
-from alerts.registry import NewCamera
 from models.alert import Alert, Command, CommandType
 from models.camera import SourceUrl
 from models.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
@@ -257,7 +257,9 @@ def test_a_units_inbox_is_for_those_who_see_its_grid(scene: Scene) -> None:
 def test_a_dry_run_tells_what_import_would_refuse(scene: Scene) -> None:
     table = csv_bytes([["code", "name", "parent"], ["A3", "x", "A"], ["B2", "y", "B"], ["A1", "z", "B"]])
     plan, findings = scene.registry.plan_import(table, actor(Role.ADMIN, "R"))
-    assert [str(fault) for fault in plan.faults] == ["A1: it stands under A already; a grid does not move"]
+    assert [str(fault) for fault in plan.faults] == [
+        "A1: it stands elsewhere in the tree already; a grid does not move"
+    ]
     assert findings is not None
     plan, _ = scene.registry.plan_import(
         csv_bytes([["code", "name", "parent"], ["A3", "x", "A"]]), actor(Role.ADMIN, "A")
