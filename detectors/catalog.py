@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from detectors import crowding
+from detectors import crowding, ebike, intrusion, obstruction
 from detectors.rule import Rule
 
 RULES: Mapping[str, Rule[Any]] = MappingProxyType(
-    {rule.kind: rule for rule in (Rule(crowding.KIND, crowding.State.from_json, crowding.step, crowding.check),)}
+    {rule.kind: rule for rule in (crowding.RULE, intrusion.RULE, obstruction.RULE, ebike.RULE)}
 )

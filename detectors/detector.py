@@ -69,7 +69,15 @@ class Detector:
         running = False
         for key, zone, rule in _watches(camera):
             seen = Observation(
-                camera, zone, frame.at_s, sight.detections, frame.width_px, frame.height_px, ground, sight.model
+                camera,
+                zone,
+                frame.at_s,
+                sight.detections,
+                frame.width_px,
+                frame.height_px,
+                ground,
+                sight.model,
+                frame.bgr,
             )
             try:
                 step = rule.step(rule.restore(known.get(key)), seen)

@@ -8,6 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from models.camera import CameraPoint, Zone
 from models.detections import Detections
 from models.errors import InvalidInput
+from models.frame import Pixels
 from models.geo import GroundPlane
 from models.incident import Sighting, kind_of
 
@@ -17,7 +18,8 @@ class Observation:
     """One zone of one camera at one moment of the frame clock (``at_s``, Unix seconds).
 
     ``detections`` are those of the whole picture, in pixels of a picture of ``width_px`` x ``height_px``. ``ground`` is
-    None for a camera that is not calibrated. ``model`` is name and version of the weights that saw them.
+    None for a camera that is not calibrated. ``model`` is name and version of the weights that saw them. ``bgr``: the
+    picture, for rules that compare what stands somewhere with what stood there.
     """
 
     camera: CameraPoint
@@ -28,6 +30,12 @@ class Observation:
     height_px: int
     ground: GroundPlane | None
     model: str
+    bgr: Pixels | None = None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the zone is watched at this hour."""
+        return self.zone.hours is None or self.zone.hours.hold_at(self.at_s)
 
 
 class RuleState(Protocol):

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from models.errors import CameraUrlInvalid, InvalidInput
 from models.geo import ControlPoint, GeoPoint
+from models.hours import Hours, hours_from_json, hours_to_json
 
 DEFAULT_PORT = {"rtsp": 554, "rtsps": 322}
 """RFC 2326 and RFC 7826."""
@@ -152,7 +153,8 @@ class AllowedNetworks:
 class Zone:
     """A part of the picture that rules watch: a polygon of picture fractions (x right, y down, 0..1).
 
-    ``levels`` overrides parameters per incident kind: {"crowding": {"enter_persons": 8.0}}.
+    ``levels`` overrides parameters per incident kind: {"crowding": {"enter_persons": 8.0}}. ``hours``: when it is
+    watched; None is always.
     """
 
     id: str
@@ -160,6 +162,7 @@ class Zone:
     polygon: tuple[tuple[float, float], ...]
     kinds: tuple[str, ...]
     levels: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    hours: Hours | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_\-]{1,40}", self.id):
@@ -190,7 +193,9 @@ class CameraPoint:
 
 
 def zone_to_json(zone: Zone) -> dict[str, Any]:
-    return {
+    """Without ``hours`` where the zone is always watched."""
+    hours = {} if zone.hours is None else {"hours": hours_to_json(zone.hours)}
+    return hours | {
         "id": zone.id,
         "name": zone.name,
         "polygon": [list(corner) for corner in zone.polygon],
@@ -206,6 +211,7 @@ def zone_from_json(data: Mapping[str, Any]) -> Zone:
         polygon=tuple((float(x), float(y)) for x, y in data["polygon"]),
         kinds=tuple(data["kinds"]),
         levels=data.get("levels", {}),
+        hours=hours_from_json(data["hours"]) if data.get("hours") else None,
     )
 
 

@@ -70,6 +70,41 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                     "leave_s": Parameter("s", 20.0, 0.0, 3600.0),
                 },
             ),
+            Kind(
+                "intrusion",
+                "区域入侵",
+                "Intrusion",
+                Severity.ORANGE,
+                "Intrusion",
+                {
+                    "enter_count": Parameter("persons", 1.0, 1.0, 100.0),
+                    "dwell_s": Parameter("s", 3.0, 0.0, 3600.0),
+                    "leave_s": Parameter("s", 20.0, 0.0, 3600.0),
+                },
+            ),
+            Kind(
+                "obstruction",
+                "占用消防通道",
+                "Obstruction",
+                Severity.ORANGE,
+                "ParkingDetection",
+                {
+                    "dwell_s": Parameter("s", 180.0, 0.0, 86_400.0),
+                    "leave_s": Parameter("s", 150.0, 0.0, 3600.0),
+                },
+            ),
+            Kind(
+                "e_bike",
+                "电动车违规进入",
+                "E-bike where it may not go",
+                Severity.YELLOW,
+                None,
+                {
+                    "enter_count": Parameter("two-wheelers", 1.0, 1.0, 100.0),
+                    "dwell_s": Parameter("s", 3.0, 0.0, 3600.0),
+                    "leave_s": Parameter("s", 20.0, 0.0, 3600.0),
+                },
+            ),
             Kind("camera_offline", "摄像机离线", "Camera offline", Severity.YELLOW, "VideoLoss"),
         )
     }

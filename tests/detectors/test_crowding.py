@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.crowding import State, check, step
+from detectors.counting import State
+from detectors.crowding import check, step
 from detectors.rule import Observation, Step
 from models.camera import CameraPoint, SourceUrl, Zone
 from models.detections import Detections
