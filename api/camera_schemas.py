@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from api.registry_schemas import GridCode, Name, example
 from api.schemas import Body, Free, Number, Point, Text, Version, at_or_none
 from models.camera import CameraPoint, control_point_to_json, zone_to_json
+from models.hours import MOST_SPANS
 
 CameraUrl = Annotated[SecretStr, Field(min_length=1, max_length=2048, examples=["rtsp://viewer:secret@10.1.2.3/ch1"])]
 """A camera's address with its user name and password: taken, never answered."""
@@ -44,14 +45,23 @@ class CameraStatus(BaseModel):
         )
 
 
+class HoursGiven(Body):
+    """Spans of minutes of the local day; one that ends before it begins goes over midnight. Monday is weekday 0."""
+
+    spans: Annotated[list[tuple[int, int]], Field(min_length=1, max_length=MOST_SPANS)]
+    weekdays: Annotated[list[int], Field(min_length=1, max_length=7)] = Field(default_factory=lambda: list(range(7)))
+    zone: Annotated[Text, Field(max_length=64)] = "Asia/Shanghai"
+
+
 class ZoneGiven(Body):
-    """A part of the picture: corners as fractions of its width and height, x right, y down."""
+    """A part of the picture: corners as fractions of its width and height, x right, y down. ``hours`` null: always."""
 
     id: str
     name: Name
     polygon: Annotated[list[tuple[Number, Number]], Field(min_length=3, max_length=100)]
     kinds: Annotated[list[str], Field(min_length=1, max_length=50)]
     levels: Free = Field(default_factory=dict)
+    hours: HoursGiven | None = None
 
 
 class ControlPointGiven(Body):

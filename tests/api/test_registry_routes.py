@@ -7,6 +7,8 @@ from world import MASKED, NORTH, PLACES, World, grid, square
 
 SECRET = "hunter2-secret"
 
+NIGHT = {"spans": [[1320, 360]], "weekdays": [0, 1, 2, 3, 4, 5, 6], "zone": "Asia/Shanghai"}
+
 
 def test_cameras_are_a_page_of_geojson_without_credentials(world: World) -> None:
     world.desk.answers["status"] = (
@@ -34,7 +36,10 @@ def test_a_camera_is_registered_changed_and_its_version_kept(world: World) -> No
         "lat": place.lat_deg,
         "url": f"rtsp://viewer:{SECRET}@10.1.2.9/a",
         "purpose": "a test",
-        "zones": [{"id": "z", "name": "zone", "polygon": [[0, 0], [1, 0], [1, 1]], "kinds": ["crowding"]}],
+        "zones": [
+            {"id": "z", "name": "zone", "polygon": [[0, 0], [1, 0], [1, 1]], "kinds": ["crowding"]},
+            {"id": "n", "name": "night", "polygon": [[0, 0], [1, 0], [1, 1]], "kinds": ["intrusion"], "hours": NIGHT},
+        ],
     }
     with world.client("admin") as client:
         made = client.post("/v1/cameras", json=body)
@@ -47,6 +52,7 @@ def test_a_camera_is_registered_changed_and_its_version_kept(world: World) -> No
     assert made.status_code == 201
     assert made.json()["properties"]["grid_code"] == NORTH
     assert made.json()["properties"]["name"] == "<b>门口</b>"
+    assert [zone.get("hours") for zone in read.json()["properties"]["zones"]] == [None, NIGHT]
     assert changed.json()["properties"]["enabled"] is False
     assert (stale.status_code, stale.json()["code"]) == (409, "stale_version")
     assert half.status_code == 422
@@ -61,6 +67,20 @@ def test_a_camera_is_registered_changed_and_its_version_kept(world: World) -> No
         ({"lat": 200.0}, "longitude"),
         ({"lon": 0.0, "lat": 0.0}, "grid"),
         ({"zones": [{"id": "z", "name": "n", "polygon": [[0, 0], [1, 0], [1, 1]], "kinds": ["flying"]}]}, "flying"),
+        (
+            {
+                "zones": [
+                    {
+                        "id": "z",
+                        "name": "n",
+                        "polygon": [[0, 0], [1, 0], [1, 1]],
+                        "kinds": ["intrusion"],
+                        "hours": {"spans": [[0, 60]], "zone": "Mars/Base"},
+                    }
+                ]
+            },
+            "no time zone 'Mars/Base'",
+        ),
         ({"code": "61090200009990000001"}, "131"),
     ],
 )
