@@ -1,15 +1,17 @@
 """What a child does with its cameras, turn by turn: the newest keyframe of each, gate, detector, still."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import structlog
+from av.video.frame import VideoFrame
 
+from detectors import health
 from detectors.detector import Observed
 from ingest.connection import Connected
-from ingest.decode import KeyframeDecoder, Looked, bgr, luma, reason_to_look
+from ingest.decode import KeyframeDecoder, Looked, bgr, luma, reason_to_look, sharpness
 from ingest.messages import camera_from_json, sighting_to_json
 from ingest.pipes import Message, encode
 from ingest.receiver import Event, Failed
@@ -18,7 +20,7 @@ from ingest.stream import Keyframe
 from models.camera import CameraPoint, SourceUrl
 from models.errors import CameraCorrupt, CameraError
 from models.frame import Frame, Pixels
-from models.incident import Phase
+from models.incident import Phase, Sighting
 from models.logs import Repeats
 
 log = structlog.get_logger()
@@ -28,6 +30,8 @@ HOT_S = 10.0
 """After a change every keyframe is looked at for so long: what rules smooth over seconds must settle."""
 MAX_CORRUPT = 5
 """So many keyframes in a row that cannot be decoded, and the camera has failed."""
+HEALTH = "health"
+"""Where the detector's state keeps what is known of the camera itself."""
 FRESH_S = 10.0
 WAIT_S = 5.0
 """A picture is answered from a keyframe not older than FRESH_S, else from the next one within WAIT_S seconds."""
@@ -72,6 +76,7 @@ class _Camera:
     point: CameraPoint
     attempt: int
     rules: dict[str, Any]
+    health: health.State
     waiting: Keyframe | None = None
     newest: tuple[float, Keyframe] | None = None
     looked: Looked | None = None
@@ -80,6 +85,14 @@ class _Camera:
     is_pictured: bool = False
     corrupt_in_a_row: int = 0
     counters: Counters = field(default_factory=Counters)
+
+
+_Found = tuple[Sequence[Sighting], list[bytes]]
+"""Sightings, and the masked stills that go with those that begin."""
+
+
+def _begins(sightings: Sequence[Sighting]) -> bool:
+    return any(sighting.phase is Phase.ONSET for sighting in sightings)
 
 
 @dataclass(frozen=True)
@@ -121,7 +134,9 @@ class Watcher:
         if order.op == "watch":
             camera = camera_from_json(order.fields["camera"])
             self._forget(camera.id)
-            self._cameras[camera.id] = _Camera(camera, order.fields["attempt"], order.fields["rules"])
+            rules = order.fields["rules"]
+            well = health.State.from_json(rules.get(HEALTH))
+            self._cameras[camera.id] = _Camera(camera, order.fields["attempt"], rules, well)
             self._receiver.add(camera.id, camera.source)
         elif order.op == "unwatch":
             self._forget(order.fields["camera_id"])
@@ -173,14 +188,19 @@ class Watcher:
         if not camera.is_pictured:
             camera.is_pictured = True
             self._say("pictured", camera)
-        grey = luma(frame)
-        if not self._deserves_look(camera, Looked(grey, keyframe.at_s)):
+        grey, before = luma(frame), camera.rules
+        found, stills = self._examine(camera, health.Picture(keyframe.at_s, grey, sharpness(frame)), frame)
+        if self._deserves_look(camera, Looked(grey, keyframe.at_s)):
+            camera.looked = Looked(grey, keyframe.at_s)
+            camera.counters.looks += 1
+            seen, shown = self._observe(camera, Frame(camera.point.id, keyframe.at_s, bgr(frame, STILL_SIDE_PX)))
+            found, stills = [*found, *seen], [*stills, *shown]
+            camera.counters.lag_s = round(max(self._unix_s() - keyframe.arrival_s, 0.0), 3)
+        else:
             camera.counters.unchanged += 1
-            return
-        camera.looked = Looked(grey, keyframe.at_s)
-        camera.counters.looks += 1
-        self._observe(camera, Frame(camera.point.id, keyframe.at_s, bgr(frame, STILL_SIDE_PX)))
-        camera.counters.lag_s = round(max(self._unix_s() - keyframe.arrival_s, 0.0), 3)
+        if found or camera.rules != before:
+            sightings = [sighting_to_json(sighting) for sighting in found]
+            self._say("observed", camera, {"rules": camera.rules, "sightings": sightings}, stills)
 
     def _deserves_look(self, camera: _Camera, now: Looked) -> bool:
         last = camera.looked
@@ -189,26 +209,25 @@ class Watcher:
             return True
         return camera.is_running or now.at_s < camera.hot_until_s
 
-    def _observe(self, camera: _Camera, frame: Frame) -> None:
+    def _examine(self, camera: _Camera, picture: health.Picture, frame: VideoFrame) -> _Found:
+        """Whether the camera sees anything: at every keyframe, since what blinds it may look like a still scene."""
+        examined = health.step(camera.health, camera.point, picture)
+        camera.health = examined.state
+        camera.rules = camera.rules | {HEALTH: examined.state.to_json()}
+        stills = [self._eyes.masked_still(bgr(frame, STILL_SIDE_PX))] if _begins(examined.sightings) else []
+        return examined.sightings, stills
+
+    def _observe(self, camera: _Camera, frame: Frame) -> _Found:
         try:
             observed = self._detector.observe(camera.point, frame, camera.rules)
         except Exception as error:  # noqa: BLE001 - one frame that breaks the detector must not blind every camera
             camera.counters.detector_errors += 1
             self._detector_errors.failed(self._steady_s(), error, camera_id=camera.point.id)
-            return
+            return (), []
         self._detector_errors.well()
         camera.is_running = observed.is_running
-        if observed.state == camera.rules and not observed.sightings:
-            return
-        begins = any(sighting.phase is Phase.ONSET for sighting in observed.sightings)
-        stills = [still(frame.bgr, observed.detections)] if begins else []
-        camera.rules = observed.state
-        self._say(
-            "observed",
-            camera,
-            {"rules": observed.state, "sightings": [sighting_to_json(sighting) for sighting in observed.sightings]},
-            stills,
-        )
+        camera.rules = observed.state | {HEALTH: camera.rules[HEALTH]}
+        return observed.sightings, [still(frame.bgr, observed.detections)] if _begins(observed.sightings) else []
 
     def _answer(self, steady_s: float) -> None:
         """Requests for pictures that can be answered now, or no more."""

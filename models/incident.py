@@ -106,6 +106,11 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 },
             ),
             Kind("camera_offline", "摄像机离线", "Camera offline", Severity.YELLOW, "VideoLoss"),
+            Kind("camera_black", "摄像机黑屏", "Camera black", Severity.YELLOW, "VideoLoss"),
+            Kind("camera_frozen", "摄像机画面冻结", "Camera frozen", Severity.YELLOW),
+            Kind("camera_covered", "摄像机被遮挡", "Camera covered", Severity.YELLOW, "VideoOcclusion"),
+            Kind("camera_blurred", "摄像机画面模糊", "Camera blurred", Severity.YELLOW, "Defocus"),
+            Kind("camera_moved", "摄像机被移动", "Camera moved", Severity.YELLOW, "SceneChange"),
         )
     }
 )
