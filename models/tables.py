@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -39,6 +40,9 @@ for nothing; SQLite sorts so by itself."""
 
 QUEUED = text("state IN ('dispatched', 'accepted', 'on_scene', 'returned', 'reopened')")
 """The part of the alerts that stands in a grid's queue (``alerts.listing.QUEUED``): few of all that there ever were."""
+
+ERASED = text("erased_s IS NOT NULL")
+"""The few pictures that were erased."""
 
 grids = Table(
     "grids",
@@ -215,12 +219,13 @@ alerts = Table(
     Column("changed_s", Double, nullable=False),
     Column("claim_until_s", Double, index=True),
     Column("unit", String(64), index=True, comment="the organisation that the case was given to"),
+    Column("practice", Boolean, nullable=False, server_default=false(), comment="an exercise: in no figure, in no list"),
     Column("body", JSON, nullable=False, comment="the whole projection"),
     Index(None, "fold_key", "created_s"),
     # For lists and queues: each holds all that decides what is on a page, so that only the page's rows are fetched.
-    Index(None, "created_s", "id", "grid_path", "state", "kind", "severity"),
-    Index(None, "grid_path", "created_s", "id"),
-    Index(None, "state", "created_s", "id", "grid_path"),
+    Index(None, "created_s", "id", "grid_path", "state", "kind", "severity", "practice"),
+    Index(None, "grid_path", "created_s", "id", "practice"),
+    Index(None, "state", "created_s", "id", "grid_path", "practice"),
     Index(
         "ix_alerts_queued",
         "severity",
@@ -228,6 +233,7 @@ alerts = Table(
         "id",
         "grid_path",
         "state",
+        "practice",
         sqlite_where=QUEUED,
         postgresql_where=QUEUED,
     ),
@@ -258,6 +264,17 @@ seals = Table(
     Column("previous_hash", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
     Column("sealed_s", Double, nullable=False),
+)
+
+anchors = Table(
+    "anchors",
+    metadata,
+    Column("id", String(64), primary_key=True, comment="the random number in the file's first line"),
+    Column("place", Text, nullable=False, comment="host:path, where it was kept last"),
+    Column("lines", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False, comment="that its last line notes"),
+    Column("sha256", String(64), nullable=False, comment="of its last line"),
+    Column("at_s", Double, nullable=False),
 )
 
 outbox = Table(
@@ -301,6 +318,8 @@ evidence = Table(
     Column("at_s", Double, nullable=False),
     Column("added_by", String(64), nullable=False),
     Column("added_s", Double, nullable=False),
+    Column("erased_s", Double, comment="since then its bytes are gone, or go unless another alert holds them"),
+    Index("ix_evidence_erased", "sha256", sqlite_where=ERASED, postgresql_where=ERASED),
 )
 
 idempotency = Table(
@@ -427,4 +446,33 @@ deliveries = Table(
     Column("due_s", Double, nullable=False),
     Column("settled_s", Double),
     Index(None, "state", "due_s"),
+)
+
+figure_books = Table(
+    "figure_books",
+    metadata,
+    Column("number", Serial, primary_key=True, autoincrement=True),
+    Column("position", BigInteger, nullable=False, comment="every sealed event up to here is counted"),
+    Column("zones", JSON, nullable=False, comment="by root grid: the time zone that its hours and days are of"),
+    Column("is_current", Boolean, nullable=False, comment="one is; another is being counted anew, or is to go"),
+)
+
+figure_tallies = Table(
+    "figure_tallies",
+    metadata,
+    Column("book", BigInteger, primary_key=True, autoincrement=False),
+    Column("grid_code", String(64), primary_key=True, comment="with all below it"),
+    Column("bucket", String(8), primary_key=True),
+    Column("start_s", Double, primary_key=True),
+    Column("kind", String(64), primary_key=True),
+    Column("source", String(16), primary_key=True),
+    Column("tally", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+figure_cases = Table(
+    "figure_cases",
+    metadata,
+    Column("alert_id", String(26), primary_key=True),
+    Column("body", JSON, nullable=False, comment="an open alert as the figures last saw it, and what they note of it"),
 )
