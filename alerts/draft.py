@@ -150,5 +150,6 @@ def _columns(alert: Alert) -> dict[str, Any]:
         "changed_s": alert.changed_s,
         "claim_until_s": alert.claim.until_s if alert.claim else None,
         "unit": alert.unit,
+        "practice": alert.practice,
         "body": alert_to_json(alert),
     }

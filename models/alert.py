@@ -293,6 +293,7 @@ class Alert:
     whole_clock: Clock | None = None
     escalation: Escalation | None = None
     whole_overdue_s: float | None = None
+    practice: bool = False
 
     def light(self, now_s: float) -> Light | None:
         """The worse of its two clocks' lights; None without a clock."""

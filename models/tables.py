@@ -18,7 +18,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    false,
     text,
 )
 
@@ -219,7 +218,7 @@ alerts = Table(
     Column("changed_s", Double, nullable=False),
     Column("claim_until_s", Double, index=True),
     Column("unit", String(64), index=True, comment="the organisation that the case was given to"),
-    Column("practice", Boolean, nullable=False, server_default=false(), comment="an exercise: in no figure, in no list"),
+    Column("practice", Boolean, nullable=False, server_default=text("false")),
     Column("body", JSON, nullable=False, comment="the whole projection"),
     Index(None, "fold_key", "created_s"),
     # For lists and queues: each holds all that decides what is on a page, so that only the page's rows are fetched.
