@@ -48,6 +48,12 @@ class Stop(Protocol):
     def wait(self, timeout: float) -> bool: ...
 
 
+class Anchoring(Protocol):
+    """Notes where the sealed log stands, outside the database."""
+
+    def note(self, now_s: float) -> object: ...
+
+
 @dataclass
 class Job:
     """Something done every ``period_s``; ``due_s`` and ``failures`` are its state."""
@@ -72,6 +78,7 @@ class Dispatcher:
     check: Callable[[], None]
     holder: str
     clock: Callable[[], float]
+    anchor: Anchoring | None = None
     log: Any = field(default_factory=lambda: structlog.get_logger("dispatcher"))
     batch: int = 200
     block_ms: int = 200
@@ -103,6 +110,7 @@ class Dispatcher:
             ("take in incidents", 0.0, self.take_in),
             ("seal", 0.05, self.seal),
             ("publish", 0.05, self.publish),
+            ("note the anchor", 1.0, lambda: self.anchor and self.anchor.note(self.clock())),
             ("end claims", 1.0, lambda: self.desk.expire_claims(self.clock())),
             ("look at the clocks", 1.0, self.tick),
             ("heartbeat", HEARTBEAT_S, self._beat),

@@ -15,6 +15,7 @@ class Settings:
     """How this installation runs. Every field is one variable of ``VARIABLES``."""
 
     data: Path
+    anchor_dir: Path | None
     database_url: str
     redis_url: str | None
     host: str
@@ -34,6 +35,12 @@ class Settings:
     def evidence(self) -> Path:
         """Masked pictures, content-addressed."""
         return self.data / "evidence"
+
+    @property
+    def anchors(self) -> tuple[Path, ...]:
+        """Where the sealed log's positions are noted outside the database."""
+        folders = [self.data] if self.anchor_dir is None else [self.data, self.anchor_dir]
+        return tuple(folder / "anchors.log" for folder in folders)
 
     @property
     def spool(self) -> Path:
@@ -63,6 +70,9 @@ class Variable:
 
 VARIABLES: tuple[Variable, ...] = (
     Variable("WANGGE_DATA", "directory", ".data", "database, evidence, spool, keys, logs"),
+    Variable(
+        "WANGGE_ANCHOR_DIR", "directory", "", "where the log is anchored a second time, best on another machine's disk"
+    ),
     Variable("WANGGE_DATABASE_URL", "URL", "", "empty: SQLite in the data directory; or postgresql+psycopg://…"),
     Variable("WANGGE_REDIS_URL", "URL", "", "empty: the embedded Valkey; or redis://host:port/db"),
     Variable("WANGGE_HOST", "address", "127.0.0.1", "the API listens here"),
@@ -110,6 +120,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     data = read("WANGGE_DATA", lambda text: Path(text).absolute())
     return Settings(
         data=data,
+        anchor_dir=read("WANGGE_ANCHOR_DIR", lambda text: Path(text).absolute() if text else None),
         database_url=read("WANGGE_DATABASE_URL", _database) or f"sqlite:///{data / 'wangge.db'}",
         redis_url=read("WANGGE_REDIS_URL", _redis),
         host=read("WANGGE_HOST", lambda text: str(ipaddress.ip_address(text))),

@@ -25,7 +25,8 @@ from alembic.util import CommandError
 from sqlalchemy import URL, delete
 from sqlalchemy.exc import DatabaseError
 
-from alerts.database import open_database, upgrade, writing
+from alerts.anchor import Anchor
+from alerts.database import open_database, schema_fault, upgrade, writing
 from models.errors import Conflict, InvalidInput, Misconfigured, Unavailable
 from models.settings import Settings
 from models.tables import sessions
@@ -33,8 +34,9 @@ from ops.product import lock_data, running_pid
 
 FORMAT = 1
 LEDGER, SPOOL, SPOOL_BEFORE, KEY, MANIFEST = "wangge.db", "spool.db", "spool-before.db", "secret.key", "manifest.json"
+ANCHORS = "anchors.log"
 _EVIDENCE = re.compile(r"evidence/([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})")
-_PLAIN = (LEDGER, SPOOL, SPOOL_BEFORE, KEY)
+_PLAIN = (LEDGER, SPOOL, SPOOL_BEFORE, KEY, ANCHORS)
 _CHUNK_BYTES = 1 << 20
 LARGEST_MANIFEST_BYTES = 64 * 1024 * 1024
 
@@ -96,6 +98,8 @@ def restore(settings: Settings, source: Path) -> Manifest:
     """
     if pid := running_pid(settings):
         raise Conflict(f"wangge runs on {settings.data} (process {pid}): stop it first")
+    if settings.anchor_dir is not None and not settings.anchor_dir.is_dir():
+        raise Misconfigured(f"there is no directory {settings.anchor_dir}: mount it, or mend WANGGE_ANCHOR_DIR")
     ledger = ledger_file(settings)
     there = [path.name for path in settings.data.iterdir() if path.name != "run"] if settings.data.is_dir() else []
     if there or (ledger is not None and ledger.exists()):
@@ -114,6 +118,7 @@ def restore(settings: Settings, source: Path) -> Manifest:
             _move_in(draft, settings, ledger)
         except OSError as error:
             raise Misconfigured(f"the restore broke off, nothing was restored: {error.strerror or error}") from None
+        _note_restored(settings, source, manifest)
     return manifest
 
 
@@ -140,6 +145,9 @@ def _snapshots(settings: Settings, ledger: Path | None, folder: Path) -> Iterato
             yield folder / name, name
     if settings.key_file.is_file():
         yield settings.key_file, KEY
+    if settings.anchors[0].is_file():  # after the ledger: it may be ahead of it, never behind
+        shutil.copyfile(settings.anchors[0], folder / ANCHORS)
+        yield folder / ANCHORS, ANCHORS
 
 
 def _copy_sqlite(source: Path, target: Path) -> None:
@@ -241,6 +249,22 @@ def _renew_ledger(path: Path) -> None:
         engine.dispose()
 
 
+def _note_restored(settings: Settings, source: Path, manifest: Manifest) -> None:
+    """In the anchors: without it, an audit takes the older ledger for one that was cut off. Raises Unavailable."""
+    engine = open_database(settings.database_url)
+    try:
+        if schema_fault(engine) is None:
+            with source.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            Anchor(engine, settings.anchors).restored(time.time(), manifest.made_s, digest)
+    except OSError as error:
+        raise Unavailable(
+            f"all is restored, but an anchor could not be told ({error.strerror}): the audit will miss what it noted"
+        ) from None
+    finally:
+        engine.dispose()
+
+
 def _join_spools(draft: Path) -> None:
     """Adds to the later spool what only the earlier one held: it reached the ledger after the ledger was copied."""
     before, after = draft / SPOOL_BEFORE, draft / SPOOL
@@ -259,7 +283,8 @@ def _join_spools(draft: Path) -> None:
 
 def _move_in(draft: Path, settings: Settings, ledger: Path | None) -> None:
     """The ledger last: where it is, all is."""
-    for name, target in ((KEY, settings.key_file), (SPOOL, settings.spool), ("evidence", settings.evidence)):
+    plain = ((KEY, settings.key_file), (SPOOL, settings.spool), (ANCHORS, settings.anchors[0]))
+    for name, target in (*plain, ("evidence", settings.evidence)):
         if (draft / name).exists():
             (draft / name).replace(target)
     if ledger is not None:

@@ -7,13 +7,15 @@ import ipaddress
 import json
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import closing
 
+from alerts.audit import Restored, Verdict, moment
+from alerts.audit import audit as verify
 from alerts.database import open_database, schema_fault
 from alerts.queue import check_redis, connect
-from alerts.sealer import last_position, verify_chain
 from detectors.zoo.manifest import find_entry, read_model, read_zoo
 from models.errors import Unavailable, WanggeError
 from models.settings import Settings
@@ -44,13 +46,39 @@ def audit(settings: Settings) -> Finding:
     try:
         if fault := schema_fault(engine):
             return fail("audit", fault)
-        broken = verify_chain(engine)
-        sealed = last_position(engine)
+        verdict = verify(engine, settings.anchors, socket.gethostname())
+    except OSError as error:
+        return fail("audit", f"an anchor cannot be read ({error.strerror or error})", "mend its owner, or its mount")
     finally:
         engine.dispose()
-    if broken is not None:
-        return fail("audit", f"{broken}", "compare with a backup from before: `wangge restore` into a new directory")
-    return ok("audit", f"all {sealed} sealed events are as they were written, in order, none missing")
+    if verdict.fault is not None:
+        fix = "compare with a backup from before (`wangge restore` into a new directory), and with the other anchor"
+        return fail("audit", f"{verdict.fault}", fix)
+    return _sound(settings, verdict)
+
+
+def _sound(settings: Settings, verdict: Verdict) -> Finding:
+    """What an audit says that found nothing wrong; how far the anchors vouch for it."""
+    text = f"all {verdict.sealed} sealed events are as they were written, in order, none missing"
+    for held in verdict.anchored:
+        text += f"; {held.path} notes {held.lines} times where it stood, up to {held.position} ({moment(held.at_s)})"
+        text += "".join(map(_told, held.restored))
+    noted = {held.path for held in verdict.anchored}
+    missing = ", ".join(str(path) for path in settings.anchors if path not in noted)
+    if any(back.noted > back.position for held in verdict.anchored for back in held.restored):
+        fix = "if nobody of yours ran `wangge restore` then, the log was cut off: compare with backups"
+        return warn("audit", text, fix)
+    if verdict.elsewhere:
+        return warn("audit", f"{text}; anchors are kept at {', '.join(verdict.elsewhere)}", "audit it there as well")
+    if verdict.sealed and missing:
+        fix = "run `wangge up`, or the dispatcher, for a minute; is WANGGE_ANCHOR_DIR mounted?"
+        return warn("audit", f"{text}; not noted yet in {missing}", fix)
+    return ok("audit", text)
+
+
+def _told(back: Restored) -> str:
+    lost = f", where {back.noted} were noted before" if back.noted > back.position else ""
+    return f", restored on {moment(back.at_s)} from a backup of {moment(back.made_s)} to position {back.position}{lost}"
 
 
 def _python() -> Iterator[Finding]:

@@ -23,6 +23,7 @@ def to_environ(settings: Settings) -> dict[str, str]:
     """The variables from which ``read_settings`` makes this value again: how processes are told."""
     return {
         "WANGGE_DATA": str(settings.data),
+        "WANGGE_ANCHOR_DIR": str(settings.anchor_dir or ""),
         "WANGGE_DATABASE_URL": settings.database_url,
         "WANGGE_REDIS_URL": settings.redis_url or "",
         "WANGGE_HOST": settings.host,

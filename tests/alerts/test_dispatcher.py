@@ -16,6 +16,7 @@ from desk_scene import ACTORS, NOW, FakePlaces, do, handled, incident, raised
 from redis import Redis
 from sqlalchemy import Engine, func, select
 
+from alerts.audit import audit
 from alerts.database import reading
 from alerts.desk import Desk
 from alerts.dispatcher import PATIENCE_S, Dispatcher
@@ -282,8 +283,12 @@ def test_a_redis_that_evicts_is_refused(town: Engine, desk: Desk, redis: Redis) 
         fresh.run(Rounds(3))
 
 
+def data_of(town: Path) -> Path:
+    return town.with_name(f"data-of-{town.stem}")
+
+
 def started(town: Path, url: str, **more: str) -> "subprocess.Popen[str]":
-    environment = {"PATH": os.environ["PATH"], "WANGGE_DATA": str(town.parent), "WANGGE_REDIS_URL": url}
+    environment = {"PATH": os.environ["PATH"], "WANGGE_DATA": str(data_of(town)), "WANGGE_REDIS_URL": url}
     environment |= {"WANGGE_DATABASE_URL": f"sqlite:///{town}"} | more
     return subprocess.Popen([sys.executable, "-m", "alerts"], env=environment, stderr=subprocess.PIPE, text=True)
 
@@ -311,6 +316,8 @@ def test_the_process_survives_a_kill_and_ends_on_sigterm(town: Engine, redis: Re
     events = [json.loads(line)["event"] for line in said.splitlines()]
     assert events[-2:] == ["the dispatcher runs", "the dispatcher has ended"]
     assert count(town, "alerts") == 4
+    (noted,) = audit(town, [data_of(path) / "anchors.log"], "this").anchored
+    assert noted.position == 4  # the last words of one that ends well
 
 
 @pytest.mark.parametrize(
