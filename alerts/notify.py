@@ -69,14 +69,16 @@ class Notifier:
 
     def _position(self, now_s: float) -> int:
         """Where reading goes on. The very first time: at what is still young enough to be told."""
+        kept = select(cursors.c.position).where(cursors.c.reader == READER)
         with reading(self.engine) as connection:
-            found = connection.execute(
-                select(cursors.c.position).where(cursors.c.reader == READER)
-            ).scalar_one_or_none()
+            found = connection.execute(kept).scalar_one_or_none()
         if found is not None:
             return int(found)
         old = select(func.coalesce(func.max(seals.c.position), 0)).where(seals.c.sealed_s < now_s - OLDEST_S)
         with writing(self.engine) as connection:
+            found = connection.execute(kept).scalar_one_or_none()
+            if found is not None:
+                return int(found)  # another notifier was first
             first = connection.execute(old).scalar_one()
             connection.execute(insert(cursors).values(reader=READER, position=first))
         return int(first)

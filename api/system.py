@@ -51,6 +51,7 @@ def readyz(house: House, response: Response) -> Ready:
         _check("database", lambda: _database(house)),
         _check("redis", lambda: _redis(house)),
         _check("dispatcher", lambda: _dispatcher(house)),
+        _check("notifier", lambda: _notifier(house)),
         _check("camera worker", lambda: _video(house)),
     ]
     ready = all(check.ok for check in checks)
@@ -83,6 +84,12 @@ def _dispatcher(house: Services) -> str:
     if not alive(house.engine, "dispatcher", house.now()):
         raise Unavailable("no dispatcher has given a sign of life: start one with `python -m alerts`")
     return "a dispatcher is at work"
+
+
+def _notifier(house: Services) -> str:
+    if not alive(house.engine, "notifier", house.now()):
+        raise Unavailable("no notifier has given a sign of life: start one with `python -m alerts.notifier`")
+    return "a notifier is at work"
 
 
 def _video(house: Services) -> str:

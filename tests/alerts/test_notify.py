@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from sqlalchemy import Engine
 
 from alerts import deliveries
 from alerts.channels import Channels
-from alerts.deliveries import DEAD, DROPPED, IN_FLIGHT_S, SENT, Delivery
+from alerts.deliveries import AT_ONCE, DEAD, DROPPED, IN_FLIGHT_S, SENT, Delivery
 from alerts.desk import Desk
 from alerts.egress import Egress
 from alerts.notify import Notifier
@@ -95,6 +96,7 @@ def test_channels_are_tried_in_order_until_someone_answers(scene: Scene) -> None
     assert alert.id in json.loads(scene.far.got[0].body)["text"]
 
 
+@pytest.mark.both_databases
 def test_reading_twice_or_by_two_makes_nothing_twice(scene: Scene) -> None:
     scene.channel("w1", "/a")
     scene.dispatched()
@@ -105,6 +107,7 @@ def test_reading_twice_or_by_two_makes_nothing_twice(scene: Scene) -> None:
     assert (len(scene.rows()), scene.paths) == (1, ["/a"])
 
 
+@pytest.mark.both_databases
 def test_who_died_between_sending_and_marking_sends_it_once_more_under_the_same_id(scene: Scene) -> None:
     scene.channel("w1", "/a")
     scene.dispatched()
@@ -151,7 +154,7 @@ def test_five_failures_are_a_dead_letter_that_lets_the_next_channel_begin(scene:
     assert scene.paths == ["/bad"] * 5 + ["/good"]
     dead = scene.rows()[0]
     assert (dead.state, dead.attempts) == (DEAD, 5)
-    assert deliveries.counts(scene.engine) == {("notice", DEAD): 1, ("notice", SENT): 1}
+    assert deliveries.counts(scene.engine) == {("notice", DEAD, ""): 1, ("notice", SENT, ""): 1}
     with pytest.raises(NotFound):
         deliveries.retry(scene.engine, ACTORS["op"], dead.id, scene.now_s)
     deliveries.retry(scene.engine, ACTORS["admin"], dead.id, scene.now_s)
@@ -189,6 +192,56 @@ def test_a_receiver_that_fails_is_not_hurried_by_the_next_message(scene: Scene) 
         "wangge.alert.acknowledged",
         "wangge.alert.dispatched",
     ]
+
+
+@pytest.mark.both_databases
+def test_a_receiver_gets_a_few_at_once_and_each_alert_in_order(scene: Scene) -> None:
+    scene.notifier.webhooks.add(ACTORS["admin"], "hall", "d", scene.far.url("/hook"), SECRET)
+    scene.now_s += 1
+    told = [scene.dispatched(seq).id for seq in range(1, 7)]
+    scene.now_s += 20
+    seal(scene.engine, "test", scene.now_s)
+    scene.notifier.read()
+    begun = deliveries.claim(scene.engine, scene.now_s, 100)
+    assert [(item.alert_id, item.topic) for item in begun] == [(alert, "detected") for alert in told[:AT_ONCE]]
+    assert deliveries.claim(scene.engine, scene.now_s, 100) == []
+    scene.far.answers = [200, 500]
+    for item in begun[:2]:
+        scene.notifier.send(item)
+    assert deliveries.claim(scene.engine, scene.now_s, 100) == []  # it fails: not now, though one place is free
+    for item in begun[2:]:
+        scene.notifier.send(item)
+    (again,) = deliveries.claim(scene.engine, scene.now_s + 3, 100)
+    assert (again.alert_id, again.attempts) == (told[1], 2)
+    scene.notifier.send(again)
+    scene.run(3)
+    types = [
+        event["type"] for event in map(json.loads, (got.body for got in scene.far.got)) if event["subject"] == told[5]
+    ]
+    assert types == [f"wangge.alert.{each}" for each in ("detected", "acknowledged", "dispatched")]
+
+
+@pytest.mark.both_databases
+def test_two_notifiers_at_once_send_each_message_once(scene: Scene) -> None:
+    scene.channel("w1", "/a")
+    for seq in range(1, 13):
+        scene.dispatched(seq)
+    scene.now_s += 20
+    seal(scene.engine, "test", scene.now_s)
+
+    def work() -> int:
+        sent = 0
+        for _ in range(40):
+            scene.notifier.read(5)
+            for item in deliveries.claim(scene.engine, scene.now_s, 2):
+                scene.notifier.send(item)
+                sent += 1
+        return sent
+
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(work) for _ in range(2)]
+        assert sum(each.result() for each in both) == 12
+    assert len({got.headers["idempotency-key"] for got in scene.far.got}) == len(scene.far.got) == 12
 
 
 def test_a_webhook_gets_signed_cloud_events_of_its_own_grid(scene: Scene) -> None:

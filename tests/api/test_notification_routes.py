@@ -93,7 +93,7 @@ def test_lists_hold_what_is_ours_and_no_secret(world: World, things: dict[str, T
     assert found[north["alert"]]["said"] == "it answers 500"
     assert south["alert"] not in found
     assert 'rel="next"' in first.headers["link"]
-    assert 'wangge_deliveries{purpose="webhook",state="dead"}' in figures
+    assert 'wangge_deliveries{purpose="webhook",reason="",state="dead"}' in figures
 
 
 @pytest.mark.parametrize("url", ["http://169.254.169.254/latest", "http://127.0.0.1/", "http://10.0.0.1/", "ftp://h/x"])
