@@ -24,12 +24,14 @@ from models.incident import Incident
 from models.logs import Repeats
 
 MOST_DELIVERIES = 5
-RECLAIM_IDLE_MS = 15_000
-"""Above what one batch can take (a wait of 5 s for the database's lock, and the work); else two work on one message."""
+RECLAIM_IDLE_MS, MISSED_IDLE_MS = 6_000, 1_000
+"""After how long what another was handed is taken over: above what one batch can take (a wait of 5 s for the database's
+lock, and the work), else two work on one message, which is only a waste; and while something here waits for it."""
 
-PATIENCE_S, LOOK_AGAIN_MS = 2.0, 20
-"""How long an incident waits for what its source numbered lower, which another dispatcher has in hand, and how often it
-is tried. Below the time after which a source sends again (ingest.courier)."""
+PATIENCE_S, LOOK_AGAIN_MS = 8.0, 20
+"""How long an incident waits for what its source numbered lower, which another dispatcher has in hand or Redis lost,
+and how often it is tried. Above the time after which that is taken over, or sent again (ingest.courier): what is
+dropped has to be sent again as well."""
 
 HEARTBEAT_S = 3.0
 ALIVE_S = 10.0
@@ -114,7 +116,7 @@ class Dispatcher:
             ("end claims", 1.0, lambda: self.desk.expire_claims(self.clock())),
             ("look at the clocks", 1.0, self.tick),
             ("heartbeat", HEARTBEAT_S, self._beat),
-            ("reclaim", 5.0, self.reclaim),
+            ("reclaim", 1.0, self.reclaim),
             ("tidy the stream", 10.0, self.consumer.tidy),
             ("forget answers", 3600.0, lambda: idempotency.forget(self.engine, self.clock())),
         ]
@@ -149,7 +151,8 @@ class Dispatcher:
     def reclaim(self) -> int:
         """Takes over what another dispatcher, or this one, left unacknowledged."""
         if self._checked and not self._in_hand:
-            self._in_hand = self.consumer.reclaim(self.reclaim_idle_ms)
+            idle_ms = min(MISSED_IDLE_MS, self.reclaim_idle_ms) if self._early else self.reclaim_idle_ms
+            self._in_hand = self.consumer.reclaim(idle_ms, but={early.message_id for early in self._early})
         return self._settle()
 
     def _settle(self) -> int:

@@ -19,7 +19,7 @@ from sqlalchemy import Engine, func, select
 from alerts.audit import audit
 from alerts.database import reading
 from alerts.desk import Desk
-from alerts.dispatcher import PATIENCE_S, Dispatcher
+from alerts.dispatcher import MISSED_IDLE_MS, PATIENCE_S, Dispatcher
 from alerts.leases import alive
 from alerts.ledger import cursor_of
 from alerts.queue import DEAD, EVENTS, GROUP, INCIDENTS, Consumer, EventStream, IncidentStream, check_redis, connect
@@ -222,6 +222,23 @@ def test_what_came_before_its_turn_waits_for_the_other_dispatcher(
     assert other.take_in() == 3
     assert dispatcher.take_in() == 3
     assert cursor_of(town, "worker:1") == 6, "4 to 6 were kept, and not left to be sent again"
+    assert redis.xpending(INCIDENTS, GROUP)["pending"] == 0
+
+
+def test_what_a_dead_dispatcher_had_in_hand_is_taken_over_soon_where_something_waits_for_it(
+    dispatcher: Dispatcher, town: Engine, desk: Desk, redis: Redis
+) -> None:
+    dispatcher.reclaim_idle_ms = 600_000
+    dispatcher.take_in()
+    IncidentStream(redis).publish([incident(seq, zone_id=f"z{seq}") for seq in range(1, 7)])
+    dead = made(town, desk, redis, "two").consumer.read(3, 1)
+    assert dispatcher.take_in() == 3
+    assert dispatcher.reclaim() == 0, "it may still live"
+    ids = [delivery.message_id for delivery in dead]
+    redis.xclaim(INCIDENTS, GROUP, "two", 0, ids, idle=MISSED_IDLE_MS, retrycount=1)
+    assert dispatcher.reclaim() == 3
+    dispatcher.take_in()
+    assert cursor_of(town, "worker:1") == 6
     assert redis.xpending(INCIDENTS, GROUP)["pending"] == 0
 
 
