@@ -1,0 +1,239 @@
+"""What a city is judged by, of a grid with all below it: by kind, source and time. ``docs/figures.md`` defines each.
+
+A case counts where it stands now, in the hour, day and month of its detection. A share of nothing is no number: it is
+None, with the reason. What is suspended is shown as suspended, and never counts as done.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Engine, func, select
+
+from alerts.calendars import DEFAULT
+from alerts.database import reading
+from alerts.ledger import grid_path
+from alerts.policy import NO_SUCH_THING, check
+from alerts.rollups import current
+from alerts.tally import BINS, FIRST_BIN, SOURCES, STAGES, Bucket, Count, Time, length_of, start_of
+from models.errors import InvalidInput, NotFound
+from models.incident import KINDS
+from models.people import Actor, Permission
+from models.tables import figure_tallies, seals
+
+MOST_BUCKETS: Mapping[Bucket, int] = {Bucket.HOUR: 168, Bucket.DAY: 100, Bucket.MONTH: 60}
+"""That one query may ask for: it reads a row for each, times the kinds and sources that there were."""
+
+_ROWS = figure_tallies.c
+_SIZE = FIRST_BIN + len(Time) * BINS
+Tally = NDArray[np.int64]
+"""Counts by place, as in ``alerts.tally``; length _SIZE."""
+
+
+@dataclass(frozen=True)
+class FigureQuery:
+    """From–to in Unix seconds, widened to whole buckets; ``kind`` and ``source`` None: all."""
+
+    grid_code: str
+    bucket: Bucket
+    from_s: float
+    to_s: float
+    kind: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A share: ``part`` ÷ ``whole``, both counts. ``nothing``: what it is when there is no whole."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    part: Count
+    whole: Count
+    nothing: str
+
+
+_C = Count
+SHARES: Sequence[Definition] = (
+    Definition("on_time", "按期办结率", "on-time completion", _C.ON_TIME, _C.DUE, "no case with a clock is due yet"),
+    Definition("fixed", "核实解决率", "verified fixed ÷ closed", _C.FIXED, _C.CLOSED, "no case is closed"),
+    Definition("rework", "返工率", "rework", _C.REDONE, _C.HANDLED, "no case was handled"),
+    Definition("completion", "办结率", "completion", _C.CLOSED, _C.TO_DO, "no case is to be done"),
+    Definition("suspended", "挂账率", "suspended", _C.SUSPENDED, _C.TO_DO, "no case is to be done"),
+    Definition("false_alarm", "误报率", "false alarms", _C.FALSE_ALARMS, _C.JUDGED, "nobody has judged an alert yet"),
+    Definition("misdispatch", "错派率", "mis-dispatch", _C.MISSENT, _C.SENT, "no case was dispatched"),
+)
+"""What tells cities apart comes first (dispatch.md): completion near 100 % does not."""
+TIMES: Mapping[Time, tuple[str, str, str]] = {
+    Time.ACK: ("ack", "受理用时", "time to acknowledge"),
+    Time.DISPATCH: ("dispatch", "派遣用时", "time to dispatch"),
+    Time.HANDLE: ("handle", "处置用时", "time to handle"),
+    Time.CLOSE: ("close", "结案用时", "time to close"),
+}
+NOT_KEPT: Mapping[str, tuple[str, str, str]] = {
+    "missed": ("漏报率", "missed", "no record says which people's reports lay within a camera's view"),
+}
+"""Figures of the list that the ledger cannot give yet, with why."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """``value`` 0 to 1, or None with the ``reason``."""
+
+    part: int
+    whole: int
+    value: float | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Length:
+    """Seconds; median and P90 (nearest rank) are right to tally.ERROR of their value; None with the reason."""
+
+    count: int
+    median_s: float | None
+    p90_s: float | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """``stages``: by stage of a clock, the cases that left it in time among those that had it."""
+
+    counts: Mapping[str, int]
+    shares: Mapping[str, Share]
+    stages: Mapping[str, Share]
+    times: Mapping[str, Length]
+    reduction: float | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """``zone`` is that of the root grid, whose hours and days these are. ``waiting``: sealed events not counted yet."""
+
+    grid_code: str
+    zone: str
+    bucket: Bucket
+    from_s: float
+    to_s: float
+    position: int
+    waiting: int
+    total: Figures
+    items: tuple[tuple[float, Figures], ...]
+
+
+def figures(engine: Engine, actor: Actor, query: FigureQuery) -> Report:
+    """The figures of that grid, in all and by bucket; a bucket without a case is left out.
+
+    Raises InvalidInput, NotFound (a grid out of the actor's sight as a whole).
+    """
+    _check(query)
+    with reading(engine) as connection:
+        path = grid_path(connection, query.grid_code)
+        if path is None:
+            raise NotFound(NO_SUCH_THING)
+        check(actor, Permission.ALERT_READ, path, Permission.ALERT_READ)
+        book = current(connection)
+        root = path.split("/")[1]
+        zone = book.zones.get(root, DEFAULT.zone) if book else DEFAULT.zone
+        starts = starts_of(query, zone)
+        rows: Sequence[Any] = ()
+        sealed = connection.execute(select(func.coalesce(func.max(seals.c.position), 0))).scalar_one()
+        if book:
+            wanted = select(_ROWS.start_s, _ROWS.tally).where(
+                _ROWS.book == book.number,
+                _ROWS.grid_code == query.grid_code,
+                _ROWS.bucket == query.bucket.value,
+                _ROWS.start_s >= starts[0],
+                _ROWS.start_s < starts[-1],
+            )
+            if query.kind is not None:
+                wanted = wanted.where(_ROWS.kind == query.kind)
+            if query.source is not None:
+                wanted = wanted.where(_ROWS.source == query.source)
+            rows = connection.execute(wanted.order_by(_ROWS.start_s)).all()
+    parts: dict[float, list[bytes]] = {}
+    for start_s, data in rows:
+        parts.setdefault(start_s, []).append(data)
+    sums = {start_s: merged(data) for start_s, data in parts.items()}
+    total = sum(sums.values(), np.zeros(_SIZE, np.int64))
+    items = tuple((start_s, of_tally(one)) for start_s, one in sums.items())
+    position = book.position if book else 0
+    ends = (starts[0], starts[-1])
+    return Report(query.grid_code, zone, query.bucket, *ends, position, sealed - position, of_tally(total), items)
+
+
+def _check(query: FigureQuery) -> None:
+    if query.kind is not None and query.kind not in KINDS:
+        raise InvalidInput(f"there is no incident kind {query.kind[:64]!r}")
+    if query.source is not None and query.source not in SOURCES:
+        raise InvalidInput(f"a source is one of {', '.join(SOURCES)}")
+    if not (0 <= query.from_s < query.to_s < 4e9):
+        raise InvalidInput("figures are asked from a time to a later one, from 1970 on")
+
+
+def starts_of(query: FigureQuery, zone: str) -> list[float]:
+    """The beginnings of the buckets asked for, and the end of the last. Raises InvalidInput for too many."""
+    starts = [start_of(query.bucket, query.from_s, zone)]
+    while starts[-1] < query.to_s:
+        if len(starts) > MOST_BUCKETS[query.bucket]:
+            raise InvalidInput(f"at most {MOST_BUCKETS[query.bucket]} times a {query.bucket.value} in one query")
+        starts.append(_after(query.bucket, starts[-1], zone))
+    return starts
+
+
+def _after(bucket: Bucket, start_s: float, zone: str) -> float:
+    if bucket is Bucket.HOUR:
+        return start_s + 3600
+    local = datetime.fromtimestamp(start_s, ZoneInfo(zone))
+    later = local.replace(hour=12) + timedelta(days=1 if bucket is Bucket.DAY else 32)
+    return start_of(bucket, later.timestamp(), zone)
+
+
+def merged(data: Sequence[bytes]) -> Tally:
+    """The sum of tallies as they are stored."""
+    sizes = [len(one) // 6 for one in data]
+    places = np.frombuffer(b"".join(one[: 2 * n] for one, n in zip(data, sizes, strict=True)), "<u2")
+    counts = np.frombuffer(b"".join(one[2 * n :] for one, n in zip(data, sizes, strict=True)), "<u4")
+    total: Tally = np.bincount(places, counts, _SIZE).astype(np.int64)  # sums as doubles: whole up to 2^53
+    return total
+
+
+def of_tally(tally: Tally) -> Figures:
+    """The figures that a tally stands for."""
+    counts = {count.name.lower(): int(tally[count]) for count in Count if count < Count.CLOCKED_ACK}
+    shares = {item.code: share(int(tally[item.part]), int(tally[item.whole]), item.nothing) for item in SHARES}
+    shares |= {code: Share(0, 0, None, reason) for code, (_, _, reason) in NOT_KEPT.items()}
+    stages = {}
+    for place, stage in enumerate(STAGES):
+        clocked, late = int(tally[Count.CLOCKED_ACK + place]), int(tally[Count.LATE_ACK + place])
+        stages[stage.value] = share(clocked - late, clocked, "no case had a clock of this stage")
+    times = {}
+    for time, (code, _, _) in TIMES.items():
+        first = FIRST_BIN + time * BINS
+        times[code] = length(tally[first : first + BINS])
+    alerts, detections = counts["alerts"], counts["detections"]
+    return Figures(counts, shares, stages, times, detections / alerts if alerts else None)
+
+
+def share(part: int, whole: int, nothing: str) -> Share:
+    return Share(part, whole, part / whole, None) if whole else Share(part, whole, None, nothing)
+
+
+def length(bins: Tally) -> Length:
+    """Median and P90 of what was counted in bins."""
+    sums = np.cumsum(bins)
+    count = int(sums[-1])
+    if not count:
+        return Length(0, None, None, "no case came so far")
+
+    def at(part: float) -> float:
+        return length_of(int(np.searchsorted(sums, math.ceil(part * count))))
+
+    return Length(count, at(0.5), at(0.9), None)
