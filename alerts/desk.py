@@ -8,7 +8,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 
-from alerts import idempotency, inquiry, late, ledger, listing
+from alerts import erasure, idempotency, inquiry, late, ledger, listing
 from alerts.clockwork import Clockwork, Failed
 from alerts.database import reading, transact, writing
 from alerts.ledger import IncidentRow
@@ -139,6 +139,20 @@ class Desk:
             if len(alert.evidence) >= MOST_EVIDENCE:
                 raise Conflict(f"an alert holds at most {MOST_EVIDENCE} pictures")
             return self._clockwork.append(connection, alert, evidence_added(alert, actor, role, evidence, now_s))
+
+    def erase_picture(self, alert_id: str, actor: Actor, sha256: str, reason: str, now_s: float) -> Alert:
+        """Nobody is shown the picture any more; ``erasure.sweep`` then removes its bytes.
+
+        Raises NotFound, Forbidden, InvalidInput (the reason).
+        """
+        with writing(self._engine) as connection:
+            alert = _found(ledger.load(connection, alert_id, lock=True))
+            role = check_on(alert, actor, Permission.EVIDENCE_ERASE)
+            event = erasure.picture_erased(alert, actor, role, sha256, reason, now_s)
+            if event is None:
+                return alert
+            erasure.mark_erased(connection, alert_id, sha256, now_s)
+            return self._clockwork.append(connection, alert, event)
 
     def expire_claims(self, now_s: float) -> int:
         """Re-offers cases whose claim has run out, MOST_EXPIRED at a time; how many."""

@@ -64,6 +64,7 @@ _QUIET = frozenset(
         EventType.SUPERVISION_REPLIED,
         EventType.CO_ASSIGNEE_ADDED,
         EventType.CO_ASSIGNEE_REMOVED,
+        EventType.ERASED,
     }
 )
 """Events that answer nothing: whoever was to be told is still to be told."""

@@ -67,6 +67,12 @@ def _called_back(_alert: Alert, event: Event) -> dict[str, Any]:
     return {"call_back": said}
 
 
+def _erased(alert: Alert, event: Event) -> dict[str, Any]:
+    """A reporter's contact, when that was erased, was never part of an alert: nothing changes."""
+    sha256 = event.data.get("sha256")
+    return {"erased": (*alert.erased, sha256)} if sha256 else {}
+
+
 def _asked_again(_alert: Alert, event: Event) -> dict[str, Any]:
     return {"escalation": Escalation(0, tuple(event.data["who"]), event.at_s, event.data["next_s"])}
 
@@ -101,6 +107,7 @@ CHANGES: Mapping[EventType, Callable[[Alert, Event], dict[str, Any]]] = {
     _E.CALLED_BACK: _called_back,
     _E.ASKED_AGAIN: _asked_again,
     _E.ESCALATED: _escalated,
+    _E.ERASED: _erased,
 }
 
 
@@ -145,6 +152,7 @@ def overlays_from_json(data: Mapping[str, Any]) -> dict[str, Any]:
 
     return {
         "co_assignees": tuple(data.get("co_assignees", ())),
+        "erased": tuple(data.get("erased", ())),
         "moved_from": made("moved_from", Origin),
         "supervision": made("supervision", Supervision),
         "void_asked": VoidAsked(**{**void, "was": void["was"] and State(void["was"])}) if void else None,

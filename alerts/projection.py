@@ -29,6 +29,7 @@ ASIDE = frozenset(
         EventType.CO_ASSIGNEE_REMOVED,
         EventType.EVALUATED,
         EventType.CALLED_BACK,
+        EventType.ERASED,
     }
 )
 """Events beside the case's course."""

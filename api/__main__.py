@@ -17,6 +17,7 @@ from alerts.channels import Channels
 from alerts.database import open_database, schema_fault
 from alerts.desk import Desk
 from alerts.egress import Egress
+from alerts.erasure import sweep
 from alerts.evidence import EvidenceStore
 from alerts.queue import EventStream, connect
 from alerts.registry import Registry
@@ -30,7 +31,7 @@ from api.schemas import EventShown
 from api.services import Services
 from api.tail import LiveEvent, Tail
 from api.video import VideoDesk
-from models.errors import Misconfigured, WanggeError
+from models.errors import Misconfigured, RetryLater, WanggeError
 from models.logs import configure
 from models.settings import Settings, read_settings
 
@@ -91,6 +92,17 @@ def build(settings: Settings, engine: Engine, redis: Redis | None, closing: Call
     )
 
 
+def _finish_erasures(engine: Engine, settings: Settings) -> None:
+    """Whoever was killed between the log's word and the removal of the bytes left them."""
+    try:
+        swept = sweep(engine, EvidenceStore(settings.evidence))
+    except RetryLater as error:
+        log.warning("erased pictures could not be looked for", said=str(error))
+    else:
+        if swept:
+            log.info("erased pictures were removed", pictures=swept)
+
+
 def listen(host: str, port: int) -> socket.socket:
     """The listening socket. Raises Misconfigured with the setting to change, as when the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -118,6 +130,7 @@ def serve(settings: Settings) -> None:
         fault = schema_fault(engine)
         if fault:
             raise Misconfigured(fault)
+        _finish_erasures(engine, settings)
         with listen(settings.host, settings.port) as link:
             server: uvicorn.Server
             app = create_app(build(settings, engine, redis, lambda: server.should_exit))

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from api import (
     alerts,
+    audit,
     cameras,
     channels,
     deliveries,
@@ -68,6 +69,7 @@ def create_app(services: Services) -> FastAPI:
     for router in (
         sessions.router,
         alerts.router,
+        audit.router,
         evidence.router,
         queue.router,
         grids.router,

@@ -16,6 +16,7 @@ from models.errors import Fault
 STATUS: Mapping[type[core.WanggeError], int] = {
     core.InvalidInput: 422,
     core.NotFound: 404,
+    core.Erased: 410,
     core.Unauthenticated: 401,
     core.Forbidden: 403,
     core.Conflict: 409,
@@ -35,6 +36,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "invalid_input": ("The request was refused", "请求内容有误"),
     "malformed": ("The request cannot be read", "请求无法解析"),
     "not_found": ("Not found", "未找到"),
+    "erased": ("It was erased", "内容已依规删除"),
     "method_not_allowed": ("This address does not take that method", "此地址不支持该方法"),
     "unauthenticated": ("Please sign in", "请先登录"),
     "forbidden": ("You may not do this", "您没有此项权限"),

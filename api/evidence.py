@@ -1,5 +1,6 @@
 """Photos in, masked before they are stored; evidence out, to those who may see the alert that it belongs to."""
 
+import hashlib
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
@@ -12,7 +13,7 @@ from api.alerts import feature
 from api.auth import needs
 from api.schemas import EvidenceAdded, Id, Picture
 from api.services import House
-from models.errors import InvalidInput, TooLarge
+from models.errors import Conflict, InvalidInput, TooLarge
 from models.incident import Evidence
 from models.people import Permission
 
@@ -71,6 +72,8 @@ def add_photo(house: House, who: Noter, alert_id: Id, data: Annotated[bytes, Dep
     alert = house.desk.alert(alert_id, who.actor)
     check(who.actor, Permission.ALERT_NOTE, alert.grid_path, Permission.ALERT_READ)
     masked = house.video.mask(data)
+    if hashlib.sha256(masked.data).hexdigest() in alert.erased:
+        raise Conflict("this very photo was erased from this case: it is not taken again")
     sha256 = house.evidence.put(masked.data)
     item = Evidence(sha256, "photo", "image/jpeg", house.now())
     changed = house.desk.add_evidence(alert_id, who.actor, item, house.now())
@@ -84,11 +87,13 @@ def add_photo(house: House, who: Noter, alert_id: Id, data: Annotated[bytes, Dep
     response_class=Response,
     responses={200: {"content": {"image/jpeg": {}}}},
 )
-def get_evidence(house: House, who: Reader, sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]) -> Response:
-    """404 unless it belongs to an alert in your grids."""
+def get_evidence(
+    house: House, who: Reader, request: Request, sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
+) -> Response:
+    """404 unless it belongs to an alert in your grids; 410 once it was erased."""
     item = evidence_in_sight(house.engine, sha256, who.actor)
-    return Response(
-        house.evidence.get(sha256),
-        media_type=item.media_type,
-        headers={"Cache-Control": "private, max-age=31536000, immutable"},
-    )
+    # Its bytes never change, but they may be erased, or be no longer theirs to see: a browser asks each time.
+    headers = {"ETag": f'"{sha256}"', "Cache-Control": "private, no-cache"}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return Response(house.evidence.get(sha256), media_type=item.media_type, headers=headers)

@@ -1,6 +1,7 @@
 """What goes in and out at the edge. Times are RFC 3339 in UTC here, Unix seconds within."""
 
 import json
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -88,15 +89,17 @@ class Picture(BaseModel):
     media_type: str
     at: datetime
     href: str
+    erased: bool = Field(description="its bytes are gone; the log keeps its hash")
 
     @classmethod
-    def of(cls, evidence: Evidence) -> "Picture":
+    def of(cls, evidence: Evidence, erased: Collection[str] = ()) -> "Picture":
         return cls(
             sha256=evidence.sha256,
             kind=evidence.kind,
             media_type=evidence.media_type,
             at=at(evidence.at_s),
             href=f"/v1/evidence/{evidence.sha256}",
+            erased=evidence.sha256 in erased,
         )
 
 
@@ -168,7 +171,7 @@ class AlertFeature(BaseModel):
             model=alert.model,
             measure=dict(alert.measure),
             detected_reason=alert.detected_reason,
-            evidence=[Picture.of(item) for item in alert.evidence],
+            evidence=[Picture.of(item, alert.erased) for item in alert.evidence],
             started_at=at(alert.started_s),
             last_seen_at=at(alert.last_seen_s),
             created_at=at(alert.created_s),

@@ -110,6 +110,7 @@ class EventType(StrEnum):
     CALLED_BACK = "called_back"
     ASKED_AGAIN = "asked_again"
     ESCALATED = "escalated"
+    ERASED = "erased"
 
 
 DISMISS_REASONS = ("false_alarm", "duplicate", "permitted", "out_of_scope")
@@ -294,6 +295,7 @@ class Alert:
     escalation: Escalation | None = None
     whole_overdue_s: float | None = None
     practice: bool = False
+    erased: tuple[str, ...] = ()
 
     def light(self, now_s: float) -> Light | None:
         """The worse of its two clocks' lights; None without a clock."""

@@ -41,6 +41,12 @@ class NotFound(WanggeError):
     code = "not_found"
 
 
+class Erased(WanggeError):
+    """It was there, and personal data of somebody: it was erased, for a reason that the log holds."""
+
+    code = "erased"
+
+
 class Unauthenticated(WanggeError):
     """Nobody is signed in, or the sign-in has ended."""
 
@@ -121,6 +127,10 @@ class EgressFailed(WanggeError):
     """A message was not taken: no answer, or one that says no."""
 
     code = "egress_failed"
+
+
+class EgressGone(EgressFailed):
+    """The receiver says that there is nothing at that address (404, 410)."""
 
 
 class CameraError(WanggeError):

@@ -31,6 +31,7 @@ class Permission(StrEnum):
     DESK_HANDOVER = "desk:handover"
     AUDIT_READ = "audit:read"
     POLICY_WRITE = "policy:write"
+    EVIDENCE_ERASE = "evidence:erase"
 
 
 class Role(StrEnum):
@@ -69,9 +70,11 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             | {_P.PEOPLE_READ, _P.PEOPLE_REACH, _P.DUTY_WRITE, _P.DESK_HANDOVER}
         ),
         Role.ADMIN: frozenset(
-            _SEE | {_P.CAMERA_WRITE, _P.GRID_WRITE, _P.PEOPLE_READ, _P.PEOPLE_WRITE, _P.DUTY_WRITE, _P.POLICY_WRITE}
+            _SEE
+            | {_P.CAMERA_WRITE, _P.GRID_WRITE, _P.PEOPLE_READ, _P.PEOPLE_WRITE, _P.DUTY_WRITE, _P.POLICY_WRITE}
+            | {_P.EVIDENCE_ERASE}
         ),
-        Role.AUDITOR: frozenset({_P.ALERT_READ, _P.GRID_READ, _P.AUDIT_READ}),
+        Role.AUDITOR: frozenset({_P.ALERT_READ, _P.GRID_READ, _P.AUDIT_READ, _P.EVIDENCE_ERASE}),
     }
 )
 

@@ -123,6 +123,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ("POST", "/v1/alerts/{alert_id}/commands"): Call(P.ALERT_NOTE, _note),
     ("POST", "/v1/alerts/{alert_id}/evidence"): Call(P.ALERT_NOTE, lambda _: {"files": {"photo": ("p.jpg", JPEG)}}),
     ("GET", "/v1/evidence/{sha256}"): Call(P.ALERT_READ),
+    ("POST", "/v1/alerts/{alert_id}/evidence/{sha256}/erase"): Call(P.EVIDENCE_ERASE, _json(reason="a test")),
     ("GET", "/v1/grids/{code}/queue"): Call(P.ALERT_READ),
     ("POST", "/v1/grids/{code}/queue/claim"): Call(P.ALERT_WORK, lambda things: {"headers": next(things.keys)}),
     ("GET", "/v1/grids"): Call(P.GRID_READ, by_grid=False),
