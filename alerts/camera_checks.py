@@ -9,7 +9,7 @@ from typing import Any
 from models.camera import SourceUrl, Zone
 from models.errors import Fault, InvalidInput
 from models.geo import ControlPoint, GeoPoint, GroundPlane, distance_m
-from models.incident import kind_of
+from models.incident import KINDS, kind_of
 from models.text import checked_text
 
 MOST_ZONES = 50
@@ -75,12 +75,18 @@ def _zone_faults(zones: Sequence[Zone]) -> list[Fault]:
         try:
             checked_text(zone.name, "the name")
             for kind in zone.kinds:
-                kind_of(kind)
+                _check_seen(kind)
             for kind, levels in zone.levels.items():
                 _check_levels(kind, levels)
         except InvalidInput as error:
             faults.append(Fault(f"zones[{zone.id}]", str(error)))
     return faults
+
+
+def _check_seen(kind: str) -> None:
+    if not kind_of(kind).by_camera:
+        seen = ", ".join(sorted(code for code, kind in KINDS.items() if kind.by_camera))
+        raise InvalidInput(f"{kind} is reported, no zone looks for it; a camera's zones look for: {seen}")
 
 
 def _check_levels(kind: str, levels: Any) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from alerts.policy import SYSTEM_ROLE
 from models.alert import (
     Alert,
     CallBack,
@@ -120,6 +121,11 @@ def clocks(alert: Alert, event: Event) -> dict[str, Any]:
     if (stage and stage.version) != (before and before.version):
         changes["escalation"] = None
     return changes
+
+
+def person(event: Event) -> str | None:
+    """Whoever did it; None for a process of ours: nobody is asked again, or told, in its place."""
+    return None if event.role == SYSTEM_ROLE else event.actor_id
 
 
 def clock_to_json(clock: Clock | None) -> dict[str, Any] | None:

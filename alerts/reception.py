@@ -2,7 +2,7 @@
 functions, and what came of it is written at once."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -68,15 +68,22 @@ class Reception:
         self._known: dict[str, int] = {}
         self._cursors: dict[str, int] = {}
         self._homes: dict[str, tuple[str, str]] = {}
+        self._reporters: Mapping[str, tuple[str, str]] = {}
         self._open: dict[str, Alert] = {}
         self._taken: dict[tuple[str, int], Receipt] = {}
 
-    def take_in(self, incidents: Sequence[Incident]) -> list[Receipt | OutOfOrder]:
-        """Raises InvalidInput (a source's name that none can have), and what ``Draft.write`` raises."""
+    def take_in(
+        self, incidents: Sequence[Incident], reporters: Mapping[str, tuple[str, str]] | None = None
+    ) -> list[Receipt | OutOfOrder]:
+        """``reporters``: grid (code, path) of the sources whose incidents no camera sees.
+
+        Raises InvalidInput (a source's name that none can have), and what ``Draft.write`` raises.
+        """
+        self._reporters = reporters or {}
         faults = [unfit(incident) for incident in incidents]
         fit = [incident for incident, fault in zip(incidents, faults, strict=True) if fault is None]
         self._read_cursors({incident.source for incident in incidents})
-        self._homes = ledger.camera_grids(self._connection, {incident.camera_id for incident in fit})
+        self._homes = ledger.camera_grids(self._connection, {i.camera_id for i in fit if i.camera_id})
         self._open = ledger.open_alerts(self._connection, {incident.fold_key for incident in fit})
         told = [self._take(incident, fault) for incident, fault in zip(incidents, faults, strict=True)]
         self._draft.write()
@@ -116,7 +123,7 @@ class Reception:
         known = self._had(incident.source, incident.seq)
         if known is not None:
             return known
-        home = None if fault else self._homes.get(incident.camera_id)
+        home = None if fault else self._home(incident)
         if home is None:
             disposition = Disposition(Action.REJECT, fault or f"no camera {incident.camera_id} is registered")
             return self._record(IncidentRow.of(incident, fault), disposition, None)
@@ -130,6 +137,12 @@ class Reception:
             if worth_telling(latest, incident):
                 self._tell(latest, incident)
         return self._record(IncidentRow.of(incident, fault), disposition, alert_id)
+
+    def _home(self, incident: Incident) -> tuple[str, str] | None:
+        """Code and path of the grid of whoever saw it; None for a camera or source that is not registered."""
+        if incident.camera_id is None:
+            return self._reporters.get(incident.source)
+        return self._homes.get(incident.camera_id)
 
     def _latest(self, incident: Incident) -> Alert | None:
         """The open alert of the incident's fold key; else, where triage asks for it, the newest that has ended."""
@@ -145,7 +158,7 @@ class Reception:
         if location.code is not None and location.path is not None:
             grid = (location.code, location.path)
         else:
-            reason += f"; the place lies in no grid / 该位置不在任何网格内: {home[0]} is its camera's"
+            reason += f"; the place lies in no grid / 该位置不在任何网格内: {home[0]} is that of whoever saw it"
         alert_id, candidates = new_ulid(self._now_s), location.candidates or (grid[0],)
         event = detected(alert_id, incident, grid, candidates, reason, self._now_s)
         self._open[incident.fold_key] = self._clockwork.add(self._draft, None, event)

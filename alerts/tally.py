@@ -111,7 +111,7 @@ def source_of(event: Event) -> str:
     """Who or what a detection came from, one of SOURCES."""
     data = event.data
     said = str(data["incident"][0]).partition(":")[0] if data.get("incident") else ""
-    if data.get("camera_id"):
+    if data.get("camera_id") and said not in ("resident", "sensor", "device"):  # a device may have a camera beside it
         return "camera"
     return said if said in SOURCES else "other"
 

@@ -32,7 +32,7 @@ class Disposition:
 
 def unfit(incident: Incident) -> str | None:
     """Why the ledger can never hold this incident, in a sentence; None if it can."""
-    if not re.fullmatch(r"[A-Za-z0-9_\-]{1,26}", incident.camera_id):
+    if incident.camera_id is not None and not re.fullmatch(r"[A-Za-z0-9_\-]{1,26}", incident.camera_id):
         return "the camera's id is none that we give out"
     if incident.zone_id is not None and not re.fullmatch(r"[A-Za-z0-9_\-]{1,40}", incident.zone_id):
         return "the zone's id is none that a zone can have"
@@ -67,7 +67,8 @@ def worth_telling(alert: Alert, incident: Incident) -> bool:
     if incident.phase is Phase.CLEARED:
         return alert.scene_clear_s is None
     return (
-        alert.scene_clear_s is not None
+        (incident.place_key is not None and incident.phase is Phase.ONSET)  # somebody's own words
+        or alert.scene_clear_s is not None
         or incident.severity < alert.severity
         or bool(new_evidence(alert, incident))
         or incident.at_s - alert.last_seen_s >= RETELL_S

@@ -43,6 +43,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "conflict": ("Not possible in its present state", "当前状态不允许此操作"),
     "stale_version": ("It has changed since you looked", "内容已被他人更新"),
     "too_many_attempts": ("Too many attempts", "尝试次数过多"),
+    "rate_limited": ("More than this source may send", "发送过于频繁"),
     "retry_later": ("Please try again", "请稍后重试"),
     "unavailable": ("A part of the system does not answer now", "系统部分服务暂不可用"),
     "too_large": ("Too large", "内容过大"),

@@ -93,6 +93,12 @@ class TooManyAttempts(RetryLater):
     code = "too_many_attempts"
 
 
+class RateLimited(TooManyAttempts):
+    """A source sends more than it may; ``retry_after_s`` is when this very request would be taken."""
+
+    code = "rate_limited"
+
+
 class Unavailable(RetryLater):
     """A part that this needs (database locked, Redis away, video desk down) does not answer now."""
 

@@ -20,6 +20,8 @@ class Permission(StrEnum):
     ALERT_TRANSFER = "alert:transfer"
     ALERT_SUPERVISE = "alert:supervise"
     ALERT_EVALUATE = "alert:evaluate"
+    ALERT_REPORT = "alert:report"
+    INTAKE_WRITE = "intake:write"
     CAMERA_READ = "camera:read"
     CAMERA_WRITE = "camera:write"
     GRID_READ = "grid:read"
@@ -48,7 +50,7 @@ class Role(StrEnum):
 
 _P = Permission
 _SEE = {_P.ALERT_READ, _P.GRID_READ, _P.CAMERA_READ}
-_TAKE_PART = {_P.ALERT_READ, _P.ALERT_NOTE, _P.GRID_READ}
+_TAKE_PART = {_P.ALERT_READ, _P.ALERT_NOTE, _P.ALERT_REPORT, _P.GRID_READ}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
@@ -72,7 +74,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         Role.ADMIN: frozenset(
             _SEE
             | {_P.CAMERA_WRITE, _P.GRID_WRITE, _P.PEOPLE_READ, _P.PEOPLE_WRITE, _P.DUTY_WRITE, _P.POLICY_WRITE}
-            | {_P.EVIDENCE_ERASE}
+            | {_P.EVIDENCE_ERASE, _P.INTAKE_WRITE}
         ),
         Role.AUDITOR: frozenset({_P.ALERT_READ, _P.GRID_READ, _P.AUDIT_READ, _P.EVIDENCE_ERASE}),
     }

@@ -37,8 +37,10 @@ GridPath = Text().with_variant(Text(collation="C"), "postgresql")
 """Sorts by character, so that a subtree is a range of an index. Most servers sort by a language, where "/" may count
 for nothing; SQLite sorts so by itself."""
 
-QUEUED = text("state IN ('dispatched', 'accepted', 'on_scene', 'returned', 'reopened')")
-"""The part of the alerts that stands in a grid's queue (``alerts.listing.QUEUED``): few of all that there ever were."""
+QUEUED = text("state || '' IN ('dispatched', 'accepted', 'on_scene', 'returned', 'reopened')")
+"""The part of the alerts that stands in a grid's queue (``alerts.listing.QUEUED``): few of all that there ever were.
+
+Said so that no other index serves it: SQLite would take the one by state, and fetch and sort all that it finds."""
 
 ERASED = text("erased_s IS NOT NULL")
 """The few pictures that were erased."""
@@ -222,9 +224,10 @@ alerts = Table(
     Column("body", JSON, nullable=False, comment="the whole projection"),
     Index(None, "fold_key", "created_s"),
     # For lists and queues: each holds all that decides what is on a page, so that only the page's rows are fetched.
-    Index(None, "created_s", "id", "grid_path", "state", "kind", "severity", "practice"),
-    Index(None, "grid_path", "created_s", "id", "practice"),
-    Index(None, "state", "created_s", "id", "grid_path", "practice"),
+    Index("ix_alerts_newest", "created_s", "id", "grid_path", "state", "kind", "severity", "practice"),
+    Index("ix_alerts_by_place", "grid_path", "created_s", "id", "state", "kind", "severity", "practice"),
+    Index("ix_alerts_by_state", "state", "created_s", "id", "grid_path", "kind", "severity", "practice"),
+    Index("ix_alerts_by_sort", "severity", "kind", "created_s", "id", "grid_path", "state", "practice"),
     Index(
         "ix_alerts_queued",
         "severity",
@@ -410,6 +413,7 @@ channels = Table(
     Column("wait_s", Double, nullable=False, comment="without an answer, the next channel is tried after this long"),
     Column("language", String(8), nullable=False),
     Column("created_s", Double, nullable=False),
+    Column("dead_s", Double, comment="since then its receiver says that there is nobody: it is passed over"),
     UniqueConstraint("person_id", "place"),
 )
 
@@ -445,6 +449,44 @@ deliveries = Table(
     Column("due_s", Double, nullable=False),
     Column("settled_s", Double),
     Index(None, "state", "due_s"),
+)
+
+intake_sources = Table(
+    "intake_sources",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("grid_code", String(64), ForeignKey("grids.code"), nullable=False),
+    Column("kinds", JSON, nullable=False, comment="of incidents, that it may report"),
+    Column("camera_id", String(26), comment="the camera that sees the device"),
+    Column("lon_deg", Double, comment="where it stands, WGS-84"),
+    Column("lat_deg", Double),
+    Column("responsible_id", String(26), comment="whom its warnings are dispatched to at once"),
+    Column("rate_per_s", Double, nullable=False),
+    Column("token_sha256", String(64), nullable=False, unique=True),
+    Column("active", Boolean, nullable=False),
+    Column("created_s", Double, nullable=False),
+    Column("created_by", String(64), nullable=False),
+)
+
+intake_items = Table(
+    "intake_items",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("external_id", String(128), primary_key=True, comment="the source's own name of what it reported"),
+    Column("seq", BigInteger, nullable=False, comment="of its incident"),
+    Column("contact", LargeBinary, comment="the reporter's, sealed (AEAD); in no log, gone when erased"),
+    Column("evaluated_s", Double, comment="when the reporter said how content they are"),
+    UniqueConstraint("source", "seq"),
+)
+
+intake_rates = Table(
+    "intake_rates",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("tokens", Double, nullable=False, comment="what it may still send at once, as of at_s"),
+    Column("at_s", Double, nullable=False),
 )
 
 figure_books = Table(

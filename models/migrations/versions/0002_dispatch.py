@@ -74,6 +74,30 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "intake_items",
+        sa.Column("source", sa.String(length=64), nullable=False),
+        sa.Column(
+            "external_id", sa.String(length=128), nullable=False, comment="the source's own name of what it reported"
+        ),
+        sa.Column("seq", sa.BigInteger(), nullable=False, comment="of its incident"),
+        sa.Column(
+            "contact",
+            sa.LargeBinary(),
+            nullable=True,
+            comment="the reporter's, sealed (AEAD); in no log, gone when erased",
+        ),
+        sa.Column("evaluated_s", sa.Double(), nullable=True, comment="when the reporter said how content they are"),
+        sa.PrimaryKeyConstraint("source", "external_id", name=op.f("pk_intake_items")),
+        sa.UniqueConstraint("source", "seq", name=op.f("uq_intake_items_source_seq")),
+    )
+    op.create_table(
+        "intake_rates",
+        sa.Column("source", sa.String(length=64), nullable=False),
+        sa.Column("tokens", sa.Double(), nullable=False, comment="what it may still send at once, as of at_s"),
+        sa.Column("at_s", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("source", name=op.f("pk_intake_rates")),
+    )
+    op.create_table(
         "absences",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("person_id", sa.String(length=26), nullable=False),
@@ -116,6 +140,12 @@ def upgrade() -> None:
         ),
         sa.Column("language", sa.String(length=8), nullable=False),
         sa.Column("created_s", sa.Double(), nullable=False),
+        sa.Column(
+            "dead_s",
+            sa.Double(),
+            nullable=True,
+            comment="since then its receiver says that there is nobody: it is passed over",
+        ),
         sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_channels_person_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_channels")),
         sa.UniqueConstraint("person_id", "place", name=op.f("uq_channels_person_id_place")),
@@ -192,6 +222,28 @@ def upgrade() -> None:
     with op.batch_alter_table("handovers", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_handovers_grid_code"), ["grid_code"], unique=False)
 
+    op.create_table(
+        "intake_sources",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("grid_code", sa.String(length=64), nullable=False),
+        sa.Column("kinds", sa.JSON(), nullable=False, comment="of incidents, that it may report"),
+        sa.Column("camera_id", sa.String(length=26), nullable=True, comment="the camera that sees the device"),
+        sa.Column("lon_deg", sa.Double(), nullable=True, comment="where it stands, WGS-84"),
+        sa.Column("lat_deg", sa.Double(), nullable=True),
+        sa.Column(
+            "responsible_id", sa.String(length=26), nullable=True, comment="whom its warnings are dispatched to at once"
+        ),
+        sa.Column("rate_per_s", sa.Double(), nullable=False),
+        sa.Column("token_sha256", sa.String(length=64), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("created_s", sa.Double(), nullable=False),
+        sa.Column("created_by", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(["grid_code"], ["grids.code"], name=op.f("fk_intake_sources_grid_code")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_intake_sources")),
+        sa.UniqueConstraint("token_sha256", name=op.f("uq_intake_sources_token_sha256")),
+    )
     op.create_table(
         "organisations",
         sa.Column("code", sa.String(length=64), nullable=False),
@@ -272,26 +324,27 @@ def upgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_alerts_grid_path"))
         batch_op.drop_index(batch_op.f("ix_alerts_state_severity_created_s"))
         batch_op.create_index(
-            batch_op.f("ix_alerts_created_s_id_grid_path_state_kind_severity_practice"),
-            ["created_s", "id", "grid_path", "state", "kind", "severity", "practice"],
+            "ix_alerts_by_place",
+            ["grid_path", "created_s", "id", "state", "kind", "severity", "practice"],
             unique=False,
         )
         batch_op.create_index(
-            batch_op.f("ix_alerts_grid_path_created_s_id_practice"),
-            ["grid_path", "created_s", "id", "practice"],
+            "ix_alerts_by_sort", ["severity", "kind", "created_s", "id", "grid_path", "state", "practice"], unique=False
+        )
+        batch_op.create_index(
+            "ix_alerts_by_state",
+            ["state", "created_s", "id", "grid_path", "kind", "severity", "practice"],
             unique=False,
+        )
+        batch_op.create_index(
+            "ix_alerts_newest", ["created_s", "id", "grid_path", "state", "kind", "severity", "practice"], unique=False
         )
         batch_op.create_index(
             "ix_alerts_queued",
             ["severity", "created_s", "id", "grid_path", "state", "practice"],
             unique=False,
-            sqlite_where=sa.text("state IN ('dispatched', 'accepted', 'on_scene', 'returned', 'reopened')"),
-            postgresql_where=sa.text("state IN ('dispatched', 'accepted', 'on_scene', 'returned', 'reopened')"),
-        )
-        batch_op.create_index(
-            batch_op.f("ix_alerts_state_created_s_id_grid_path_practice"),
-            ["state", "created_s", "id", "grid_path", "practice"],
-            unique=False,
+            sqlite_where=sa.text("state || '' IN ('dispatched', 'accepted', 'on_scene', 'returned', 'reopened')"),
+            postgresql_where=sa.text("state || '' IN ('dispatched', 'accepted', 'on_scene', 'returned', 'reopened')"),
         )
         batch_op.create_index(batch_op.f("ix_alerts_unit"), ["unit"], unique=False)
 
