@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from alerts import idempotency, leases, sealer
+from alerts import idempotency, leases, rollups, sealer
 from alerts.desk import Desk
 from alerts.ledger import LONGEST_AS_RECEIVED, IncidentRow
 from alerts.queue import Consumer, Delivery, EventStream
@@ -32,6 +32,9 @@ PATIENCE_S, LOOK_AGAIN_MS = 8.0, 20
 """How long an incident waits for what its source numbered lower, which another dispatcher has in hand or Redis lost,
 and how often it is tried. Above the time after which that is taken over, or sent again (ingest.courier): what is
 dropped has to be sent again as well."""
+
+FIGURES_S = 0.2
+"""Of each second, after a storm: figures may come late, cases not."""
 
 HEARTBEAT_S = 3.0
 ALIVE_S = 10.0
@@ -115,6 +118,7 @@ class Dispatcher:
             ("note the anchor", 1.0, lambda: self.anchor and self.anchor.note(self.clock())),
             ("end claims", 1.0, lambda: self.desk.expire_claims(self.clock())),
             ("look at the clocks", 1.0, self.tick),
+            ("count the figures", 1.0, self.count_figures),
             ("heartbeat", HEARTBEAT_S, self._beat),
             ("reclaim", 1.0, self.reclaim),
             ("tidy the stream", 10.0, self.consumer.tidy),
@@ -253,6 +257,15 @@ class Dispatcher:
         """Fires the timers that are due; how many had an effect."""
         now_s = self.clock()
         return self.desk.tick(now_s, lambda error: self._stuck.failed(now_s, error))
+
+    def count_figures(self) -> int:
+        """Sealed events that the figures have not seen; how many. Not for longer than FIGURES_S at a time."""
+        until_s, total = self.clock() + FIGURES_S, 0
+        while counted := rollups.follow(self.engine, self.desk.policies, self.clock()):
+            total += counted
+            if self.clock() >= until_s:
+                break
+        return total
 
     def _beat(self) -> None:
         leases.beat(self.engine, "dispatcher", self.holder, self.clock(), ALIVE_S)

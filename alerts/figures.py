@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -19,7 +18,7 @@ from alerts.calendars import DEFAULT
 from alerts.database import reading
 from alerts.ledger import grid_path
 from alerts.policy import NO_SUCH_THING, check
-from alerts.rollups import current
+from alerts.rollups import EMPTY, current
 from alerts.tally import BINS, FIRST_BIN, SOURCES, STAGES, Bucket, Count, Time, length_of, start_of
 from models.errors import InvalidInput, NotFound
 from models.incident import KINDS
@@ -139,34 +138,45 @@ def figures(engine: Engine, actor: Actor, query: FigureQuery) -> Report:
         if path is None:
             raise NotFound(NO_SUCH_THING)
         check(actor, Permission.ALERT_READ, path, Permission.ALERT_READ)
-        book = current(connection)
-        root = path.split("/")[1]
-        zone = book.zones.get(root, DEFAULT.zone) if book else DEFAULT.zone
+        book = current(connection) or EMPTY
+        zone = book.zones.get(path.split("/")[1], DEFAULT.zone)
         starts = starts_of(query, zone)
-        rows: Sequence[Any] = ()
         sealed = connection.execute(select(func.coalesce(func.max(seals.c.position), 0))).scalar_one()
-        if book:
-            wanted = select(_ROWS.start_s, _ROWS.tally).where(
-                _ROWS.book == book.number,
-                _ROWS.grid_code == query.grid_code,
-                _ROWS.bucket == query.bucket.value,
-                _ROWS.start_s >= starts[0],
-                _ROWS.start_s < starts[-1],
-            )
-            if query.kind is not None:
-                wanted = wanted.where(_ROWS.kind == query.kind)
-            if query.source is not None:
-                wanted = wanted.where(_ROWS.source == query.source)
-            rows = connection.execute(wanted.order_by(_ROWS.start_s)).all()
+        wanted = select(_ROWS.start_s, _ROWS.tally).where(
+            _ROWS.book == book.number,
+            _ROWS.grid_code == query.grid_code,
+            _ROWS.bucket == query.bucket.value,
+            _ROWS.start_s >= starts[0],
+            _ROWS.start_s < starts[-1],
+        )
+        for column, value in ((_ROWS.kind, query.kind), (_ROWS.source, query.source)):
+            if value is not None:
+                wanted = wanted.where(column == value)
+        rows = connection.execute(wanted.order_by(_ROWS.start_s)).all()
     parts: dict[float, list[bytes]] = {}
     for start_s, data in rows:
         parts.setdefault(start_s, []).append(data)
     sums = {start_s: merged(data) for start_s, data in parts.items()}
     total = sum(sums.values(), np.zeros(_SIZE, np.int64))
     items = tuple((start_s, of_tally(one)) for start_s, one in sums.items())
-    position = book.position if book else 0
-    ends = (starts[0], starts[-1])
-    return Report(query.grid_code, zone, query.bucket, *ends, position, sealed - position, of_tally(total), items)
+    about = (query.grid_code, zone, query.bucket, starts[0], starts[-1], book.position, sealed - book.position)
+    return Report(*about, of_tally(total), items)
+
+
+def of_installation(engine: Engine, now_s: float) -> tuple[Mapping[str, Figures], int]:
+    """The figures of all root grids together, of today and of this month; and how many events are not counted yet."""
+    with reading(engine) as connection:
+        book = current(connection) or EMPTY
+        sealed = connection.execute(select(func.coalesce(func.max(seals.c.position), 0))).scalar_one()
+        found = {}
+        for name, bucket in (("today", Bucket.DAY), ("this_month", Bucket.MONTH)):
+            data: list[bytes] = []
+            for root, zone in book.zones.items():
+                where = (_ROWS.book == book.number, _ROWS.grid_code == root, _ROWS.bucket == bucket.value)
+                begun = _ROWS.start_s == start_of(bucket, now_s, zone)
+                data += connection.execute(select(_ROWS.tally).where(*where, begun)).scalars()
+            found[name] = of_tally(merged(data))
+    return found, sealed - book.position
 
 
 def _check(query: FigureQuery) -> None:

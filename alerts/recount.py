@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, delete, func, insert, select, tuple_, update
 
 from alerts.database import reading, writing
-from alerts.rollups import BATCH, Book, Policies, Zones, contributed, current, folded, open_book, packed
+from alerts.rollups import BATCH, EMPTY, Book, Policies, Zones, contributed, current, folded, open_book, packed
 from alerts.tally import Key
-from models.tables import alerts, figure_books, figure_cases, figure_tallies
+from models.tables import alerts, figure_books, figure_cases, figure_tallies, seals
 
 _BOOKS, _ROWS, _ALERTS = figure_books.c, figure_tallies.c, alerts.c
 _KEY = (_ROWS.grid_code, _ROWS.bucket, _ROWS.start_s, _ROWS.kind, _ROWS.source)
@@ -38,7 +38,7 @@ def compare(engine: Engine, policies: Policies, now_s: float) -> Comparison:
     rules = policies.book(now_s)
     rows, differing = 0, list[str]()
     with reading(engine) as connection:
-        book = current(connection) or Book(0, 0, {})
+        book = current(connection) or EMPTY
         for chunk in _recounted(connection, book.position, Zones(book.zones, rules)):
             rows += len(chunk)
             kept = _kept(connection, book, [key for key, _ in chunk])
@@ -60,8 +60,9 @@ def rebuild(engine: Engine, policies: Policies, now_s: float) -> Book:
         connection.execute(delete(figure_books).where(~_BOOKS.is_current))  # of one that was cut off
         old, new = current(connection), open_book(connection, is_current=False)
     _clear(engine)
-    position, zones = old.position if old else 0, Zones({}, policies.book(now_s))
+    zones = Zones({}, policies.book(now_s))
     with reading(engine) as snapshot:
+        position = snapshot.execute(select(func.coalesce(func.max(seals.c.position), 0))).scalar_one()
         for chunk in _recounted(snapshot, position, zones):
             rows = [{"book": new.number, **dict(zip(_NAMES, key, strict=True)), "tally": data} for key, data in chunk]
             with writing(engine) as connection:
@@ -69,7 +70,7 @@ def rebuild(engine: Engine, policies: Policies, now_s: float) -> Book:
     with writing(engine) as connection:
         if old:
             connection.execute(delete(figure_books).where(_BOOKS.number == old.number))
-        connection.execute(delete(figure_cases))  # as they were for the old one, which may have read further
+        connection.execute(delete(figure_cases))  # as they were for the old one, wherever it was
         values = {"position": position, "zones": dict(zones), "is_current": True}
         connection.execute(update(figure_books).where(_BOOKS.number == new.number).values(values))
     _clear(engine)

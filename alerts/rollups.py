@@ -54,6 +54,10 @@ class Book:
     zones: Mapping[str, str]
 
 
+EMPTY = Book(0, 0, {})
+"""Before anything was counted."""
+
+
 def current(connection: Connection, *, lock: bool = False) -> Book | None:
     """The book that figures are read from; None before the first event was counted."""
     query = select(_BOOKS.number, _BOOKS.position, _BOOKS.zones).where(_BOOKS.is_current)

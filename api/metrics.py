@@ -41,12 +41,14 @@ class Metrics:
         alerts: Mapping[str, int],
         cameras: Mapping[str, Any],
         deliveries: Mapping[tuple[str, str, str], int],
+        *more: Collector,
     ) -> bytes:
         """The exposition format. ``alerts``: how many are in each state; ``cameras``: the video desk's status;
         ``deliveries``: how many of each purpose are in each state, and why."""
         self._streams.set(streams)
         moment = CollectorRegistry()
-        moment.register(_Moment(alerts, cameras, deliveries))
+        for collector in (_Moment(alerts, cameras, deliveries), *more):
+            moment.register(collector)
         return generate_latest(self._registry) + generate_latest(moment)
 
 

@@ -12,11 +12,13 @@ from pydantic import BaseModel
 from alerts import deliveries
 from alerts.accounts import session_of
 from alerts.database import schema_fault
+from alerts.figures import of_installation
 from alerts.leases import alive
 from alerts.ledger import counts
 from alerts.queue import check_redis
 from api.auth import PUBLIC
 from api.cameras import statuses
+from api.figure_metrics import Judged
 from api.services import House, Services
 from models.errors import Forbidden, Unauthenticated, Unavailable, WanggeError
 from models.people import Permission
@@ -128,7 +130,8 @@ def figures_reader(
 def metrics(house: House) -> Response:
     """For loopback addresses, or a bearer token of someone with audit:read."""
     by_state = {state.value: count for state, count in counts(house.engine).items()}
-    text = house.metrics.text(house.tail.streams, by_state, statuses(house), deliveries.counts(house.engine))
+    judged = Judged(*of_installation(house.engine, house.now()))
+    text = house.metrics.text(house.tail.streams, by_state, statuses(house), deliveries.counts(house.engine), judged)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -20,11 +20,13 @@ from alerts.audit import audit
 from alerts.database import reading
 from alerts.desk import Desk
 from alerts.dispatcher import MISSED_IDLE_MS, PATIENCE_S, Dispatcher
+from alerts.figures import FigureQuery, figures
 from alerts.leases import alive
 from alerts.ledger import cursor_of
 from alerts.queue import DEAD, EVENTS, GROUP, INCIDENTS, Consumer, EventStream, IncidentStream, check_redis, connect
 from alerts.reception import OutOfOrder, Receipt
 from alerts.sealer import last_position, verify_chain
+from alerts.tally import Bucket
 from models import tables
 from models.errors import Misconfigured, Unavailable
 from models.incident import Incident
@@ -358,3 +360,13 @@ def test_an_empty_database_is_named_with_the_mend(tmp_path: Path) -> None:
         _, said = process.communicate(timeout=20)
     assert process.returncode == 1
     assert "wangge db upgrade" in said
+
+
+def test_the_figures_are_counted_by_the_dispatcher(dispatcher: Dispatcher, desk: Desk, town: Engine) -> None:
+    raised(desk)
+    query = FigureQuery("c", Bucket.DAY, NOW - 86_400, NOW + 86_400)
+    assert figures(town, ACTORS["op"], query).total.counts["alerts"] == 0
+    assert dispatcher.seal() == 1
+    assert dispatcher.count_figures() == 1
+    assert dispatcher.count_figures() == 0
+    assert figures(town, ACTORS["op"], query).total.counts["alerts"] == 1

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from browsers import Browser
 from fastapi.routing import APIRoute, iter_route_contexts
 from world import JPEG, NORTH, PLACES, SOUTH, World
 
@@ -111,6 +112,11 @@ def _promise(_: Things) -> dict[str, Any]:
     return {"json": {"text": "call back", "due_at": due_at}}
 
 
+def _subscription(_: Things) -> dict[str, Any]:
+    told = Browser("https://fcm.googleapis.com/fcm/send/the-same").subscription
+    return {"json": {"endpoint": told.pop("endpoint"), "keys": told}}
+
+
 def _json(**body: Any) -> Callable[[Things], dict[str, Any]]:
     return lambda _: {"json": body}
 
@@ -120,12 +126,14 @@ CALLS: dict[tuple[str, str], Call] = {
     ("GET", "/v1/alerts"): Call(P.ALERT_READ, by_grid=False),
     ("GET", "/v1/alerts/{alert_id}"): Call(P.ALERT_READ),
     ("GET", "/v1/alerts/{alert_id}/log"): Call(P.ALERT_READ),
+    ("GET", "/v1/alerts/{alert_id}/sheet"): Call(P.ALERT_READ),
     ("POST", "/v1/alerts/{alert_id}/commands"): Call(P.ALERT_NOTE, _note),
     ("POST", "/v1/alerts/{alert_id}/evidence"): Call(P.ALERT_NOTE, lambda _: {"files": {"photo": ("p.jpg", JPEG)}}),
     ("GET", "/v1/evidence/{sha256}"): Call(P.ALERT_READ),
     ("POST", "/v1/alerts/{alert_id}/evidence/{sha256}/erase"): Call(P.EVIDENCE_ERASE, _json(reason="a test")),
     ("GET", "/v1/grids/{code}/queue"): Call(P.ALERT_READ),
     ("POST", "/v1/grids/{code}/queue/claim"): Call(P.ALERT_WORK, lambda things: {"headers": next(things.keys)}),
+    ("GET", "/v1/figures"): Call(P.ALERT_READ, lambda things: {"params": {"grid": things.leaf}}),
     ("GET", "/v1/grids"): Call(P.GRID_READ, by_grid=False),
     ("GET", "/v1/grids/{code}"): Call(P.GRID_READ),
     ("GET", "/v1/grids/{code}/duties"): Call(P.GRID_READ),
@@ -171,6 +179,9 @@ CALLS: dict[tuple[str, str], Call] = {
     ("PATCH", "/v1/people/{person_id}"): Call(P.PEOPLE_WRITE, _json()),
     ("POST", "/v1/people/{person_id}/reachability"): Call(P.PEOPLE_REACH, _json(reachable=True)),
     ("POST", "/v1/me/alive"): Call(None, by_grid=False),
+    ("GET", "/v1/me/channels"): Call(None, by_grid=False),
+    ("GET", "/v1/push-key"): Call(None, by_grid=False),
+    ("POST", "/v1/me/push-subscriptions"): Call(None, _subscription, by_grid=False),
 }
 ELSEWHERE = {
     ("DELETE", "/v1/sessions/current"): "test_session_routes",
@@ -182,6 +193,7 @@ NOTIFICATIONS = {
     ("GET", "/v1/people/{person_id}/channels"),
     ("POST", "/v1/people/{person_id}/channels"),
     ("DELETE", "/v1/people/{person_id}/channels/{channel_id}"),
+    ("DELETE", "/v1/me/push-subscriptions/{channel_id}"),
     ("GET", "/v1/webhooks"),
     ("POST", "/v1/webhooks"),
     ("DELETE", "/v1/webhooks/{webhook_id}"),
