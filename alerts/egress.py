@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from models.camera import AllowedNetworks
-from models.errors import EgressFailed, EgressRefused
+from models.errors import EgressFailed, EgressGone, EgressRefused
 
 LONGEST_S = 8.0
 LARGEST_ANSWER = 64 * 1024
@@ -97,7 +97,8 @@ class Egress:
                 client.stream(method, pinned, headers=named, content=body, extensions=proved) as answer,
             ):
                 if not answer.is_success:
-                    raise EgressFailed(_said(answer.status_code))
+                    fault = EgressGone if answer.status_code in (404, 410) else EgressFailed
+                    raise fault(_said(answer.status_code))
                 taken = b""
                 async for part in answer.aiter_raw():
                     taken += part

@@ -17,6 +17,7 @@ from alerts.egress import Egress
 from alerts.notify import Notifier
 from alerts.registry import Registry
 from alerts.vault import Vault
+from alerts.web_push import web_push
 from alerts.webhooks import Webhooks
 from models import logs
 from models.errors import Misconfigured, RetryLater, WanggeError
@@ -73,7 +74,7 @@ def build(settings: Settings) -> Notifier:
     return Notifier(
         engine=engine,
         rota=registry,
-        channels=Channels(engine, registry, vault, egress, time.time),
+        channels=Channels(engine, registry, vault, egress, time.time, web_push(settings, vault)),
         webhooks=Webhooks(engine, vault, egress, time.time),
         egress=egress,
         clock=time.time,

@@ -24,6 +24,7 @@ from alerts.registry import Registry
 from alerts.sealer import last_position, sealed_after
 from alerts.sight import heads
 from alerts.vault import Vault
+from alerts.web_push import web_push
 from alerts.webhooks import Webhooks
 from api.app import create_app
 from api.metrics import Metrics
@@ -80,7 +81,7 @@ def build(settings: Settings, engine: Engine, redis: Redis | None, closing: Call
         engine=engine,
         desk=Desk(engine, registry, claim_lease_s=settings.claim_lease_s),
         registry=registry,
-        channels=Channels(engine, registry, vault, egress, time.time),
+        channels=Channels(engine, registry, vault, egress, time.time, web_push(settings, vault)),
         webhooks=Webhooks(engine, vault, egress, time.time),
         evidence=EvidenceStore(settings.evidence),
         video=VideoDesk(settings.video_desk),

@@ -22,6 +22,7 @@ class Settings:
     port: int
     camera_networks: AllowedNetworks
     egress_networks: AllowedNetworks
+    push_contact: str | None
     zoo: Path | None
     detector: str
     detector_tiles: str
@@ -89,6 +90,9 @@ VARIABLES: tuple[Variable, ...] = (
         "0.0.0.0/0,::/0",
         "networks that notifications and webhooks may go to; loopback, link-local and private count only where named",
     ),
+    Variable(
+        "WANGGE_PUSH_CONTACT", "mailto: or https: URL", "", "whom browsers' push services may ask; empty: no web push"
+    ),
     Variable("WANGGE_ZOO", "file", "", "empty: the detectors that ship; or a zoo.toml of your own"),
     Variable("WANGGE_DETECTOR", "name", "nanodet-g-416", "the zoo entry that looks at frames"),
     Variable("WANGGE_DETECTOR_TILES", "columns x rows", "1x1", "looks per frame: more see smaller people, cost more"),
@@ -127,6 +131,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         port=read("WANGGE_PORT", _between(0, 65535)),
         camera_networks=read("WANGGE_CAMERA_NETWORKS", AllowedNetworks.parse),
         egress_networks=read("WANGGE_EGRESS_NETWORKS", AllowedNetworks.parse),
+        push_contact=read("WANGGE_PUSH_CONTACT", _contact),
         zoo=read("WANGGE_ZOO", lambda text: Path(text).absolute() if text else None),
         detector=read("WANGGE_DETECTOR", str),
         detector_tiles=read("WANGGE_DETECTOR_TILES", _tiles),
@@ -168,6 +173,12 @@ def _database(text: str) -> str:
     if text and not text.startswith(("sqlite:///", "postgresql+psycopg://")):
         raise InvalidInput("it must begin with sqlite:/// or postgresql+psycopg://")
     return text
+
+
+def _contact(text: str) -> str | None:
+    if text and (not text.startswith(("mailto:", "https://")) or not text.isascii() or not text.isprintable()):
+        raise InvalidInput("it must begin with mailto: or https://")
+    return text or None
 
 
 def _redis(text: str) -> str | None:

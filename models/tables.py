@@ -42,6 +42,9 @@ QUEUED = text("state || '' IN ('dispatched', 'accepted', 'on_scene', 'returned',
 
 Said so that no other index serves it: SQLite would take the one by state, and fetch and sort all that it finds."""
 
+WAITING = text("state || '' IN ('new', 'acknowledged', 'returned', 'reopened')")
+"""The part of the alerts that waits for an operator: few of all that there ever were. Said so as QUEUED is."""
+
 ERASED = text("erased_s IS NOT NULL")
 """The few pictures that were erased."""
 
@@ -221,6 +224,8 @@ alerts = Table(
     Column("claim_until_s", Double, index=True),
     Column("unit", String(64), index=True, comment="the organisation that the case was given to"),
     Column("practice", Boolean, nullable=False, server_default=text("false")),
+    Column("case_id", String(26), index=True, comment="the case that it is a member of"),
+    Column("urgent_s", Double, nullable=False, server_default=text("0"), comment="the less, the sooner: alerts.cases"),
     Column("body", JSON, nullable=False, comment="the whole projection"),
     Index(None, "fold_key", "created_s"),
     # For lists and queues: each holds all that decides what is on a page, so that only the page's rows are fetched.
@@ -230,14 +235,23 @@ alerts = Table(
     Index("ix_alerts_by_sort", "severity", "kind", "created_s", "id", "grid_path", "state", "practice"),
     Index(
         "ix_alerts_queued",
-        "severity",
-        "created_s",
+        "urgent_s",
         "id",
         "grid_path",
         "state",
         "practice",
         sqlite_where=QUEUED,
         postgresql_where=QUEUED,
+    ),
+    Index(
+        "ix_alerts_waiting",
+        "urgent_s",
+        "id",
+        "case_id",
+        "grid_path",
+        "practice",
+        sqlite_where=WAITING,
+        postgresql_where=WAITING,
     ),
 )
 
@@ -449,6 +463,47 @@ deliveries = Table(
     Column("due_s", Double, nullable=False),
     Column("settled_s", Double),
     Index(None, "state", "due_s"),
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("cause", String(16), nullable=False, comment="storm, upstream or place"),
+    Column("kind", String(64), nullable=False),
+    Column("grid_path", GridPath, nullable=False, comment="the subtree, or the grid of the first member"),
+    Column("reason", Text, nullable=False),
+    Column("opened_s", Double, nullable=False),
+)
+
+breakers = Table(
+    "breakers",
+    metadata,
+    Column("key", Text, primary_key=True, comment="kind and town, or kind and what feeds the cameras"),
+    Column("body", JSON, nullable=False, comment="what storms.Breaker remembers: bounded"),
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("what", String(16), nullable=False, comment="silence or maintenance"),
+    Column("grid_code", String(64), ForeignKey("grids.code"), nullable=False),
+    Column("grid_path", GridPath, nullable=False, index=True),
+    Column("kind", String(64), comment="none: any"),
+    Column("camera_id", String(26)),
+    Column("zone_id", String(40)),
+    Column("reason", Text, nullable=False),
+    Column("starts_s", Double, nullable=False),
+    Column("ends_s", Double, nullable=False, index=True),
+    Column("made_by", String(64), nullable=False),
+    Column("made_by_name", Text, nullable=False),
+    Column("made_s", Double, nullable=False),
+    Column("replaces", String(26), comment="the one that was lifted for this one"),
+    Column("lifted_by", String(64)),
+    Column("lifted_by_name", Text),
+    Column("lifted_s", Double),
+    Column("held", Integer, nullable=False, server_default=text("0"), comment="incidents that it held back"),
 )
 
 intake_sources = Table(

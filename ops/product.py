@@ -30,6 +30,7 @@ def to_environ(settings: Settings) -> dict[str, str]:
         "WANGGE_PORT": str(settings.port),
         "WANGGE_CAMERA_NETWORKS": str(settings.camera_networks),
         "WANGGE_EGRESS_NETWORKS": str(settings.egress_networks),
+        "WANGGE_PUSH_CONTACT": settings.push_contact or "",
         "WANGGE_ZOO": str(settings.zoo or ""),
         "WANGGE_DETECTOR": settings.detector,
         "WANGGE_DETECTOR_TILES": settings.detector_tiles,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from browsers import Browser
 from desk_scene import ACTORS, NOW, FakePlaces, do, raised
 from receivers import Receiver, receiver
 from sqlalchemy import Engine
@@ -22,6 +23,7 @@ from alerts.notify import Notifier
 from alerts.registry import Registry
 from alerts.sealer import seal
 from alerts.vault import Vault
+from alerts.web_push import WebPush
 from alerts.webhooks import Webhooks
 from models.alert import Alert
 from models.camera import AllowedNetworks
@@ -72,7 +74,8 @@ def scene(desk: Desk, town: Engine, places: FakePlaces, tmp_path: Path) -> Itera
     vault, egress = Vault(tmp_path / "secret.key"), Egress(AllowedNetworks.parse("127.0.0.0/8"), longest_s=5)
     clock: Callable[[], float] = lambda: made.now_s  # noqa: E731 - the scene's own
     registry = Registry(town, vault)
-    channels = Channels(town, registry, vault, egress, clock)
+    push = WebPush(vault, "mailto:desk@example.com", clock, ("http://127.0.0.1",))
+    channels = Channels(town, registry, vault, egress, clock, push)
     notifier = Notifier(town, places, channels, Webhooks(town, vault, egress, clock), egress, clock, lambda: 1.0)
     with receiver() as far:
         made = Scene(desk, town, places, notifier, far)
@@ -124,6 +127,41 @@ def test_who_died_between_sending_and_marking_sends_it_once_more_under_the_same_
     assert first.headers["idempotency-key"] == second.headers["idempotency-key"] == item.message_id
     deliveries.settle(scene.engine, item, DEAD, "late", scene.now_s)  # the lost one's word counts no more
     assert [row.state for row in scene.rows()] == [SENT]
+
+
+@pytest.mark.both_databases
+def test_a_browser_that_is_subscribed_no_more_is_passed_over_and_the_next_channel_begins(scene: Scene) -> None:
+    channels, browser = scene.notifier.channels, Browser(scene.far.url("/browser"))
+    first = channels.subscribe("w1", browser.subscription, "en")
+    assert channels.subscribe("w1", browser.subscription, "zh").id == first.id
+    scene.channel("w1", "/gateway", wait_s=3600)
+    alert = scene.dispatched()
+    scene.run(20)
+    assert alert.id in browser.opened(scene.far.got[0].body)["text"]
+    scene.far.answers = [404]
+    scene.dispatched(2)
+    scene.run(20)
+    assert scene.paths == ["/browser", "/browser", "/gateway"]
+    (dead,) = (row for row in scene.rows() if row.state == DEAD)
+    assert (dead.said, dead.attempts) == ("the browser is subscribed no more", 1)
+    assert [channel.dead_s for channel in channels.own("w1")] == [scene.now_s, None]
+    scene.dispatched(3)
+    scene.run(20)
+    assert scene.paths[3:] == ["/gateway"]
+    again = channels.subscribe("w1", Browser(scene.far.url("/new")).subscription, "zh")
+    assert [channel.kind for channel in channels.own("w1")] == ["http", "webpush"]
+    with pytest.raises(NotFound):
+        channels.unsubscribe("w2", again.id)
+    with pytest.raises(NotFound):  # what an administrator set up
+        channels.unsubscribe("w1", channels.own("w1")[0].id)
+    channels.unsubscribe("w1", again.id)
+    assert len(channels.own("w1")) == 1
+
+
+def test_without_a_contact_there_is_no_web_push(scene: Scene) -> None:
+    without = replace(scene.notifier, channels=Channels(scene.engine, *([None] * 4)))  # type: ignore[arg-type]
+    with pytest.raises(Conflict, match="WANGGE_PUSH_CONTACT"):
+        without.channels.subscribe("w1", Browser("https://fcm.googleapis.com/x").subscription, "zh")
 
 
 def test_off_duty_nobody_is_told_and_it_says_so(scene: Scene) -> None:

@@ -33,6 +33,7 @@ def test_settings_survive_the_trip_to_a_process() -> None:
         "WANGGE_PORT": "99",
         "WANGGE_CAMERA_NETWORKS": "127.0.0.1/32,fe80::/10",
         "WANGGE_EGRESS_NETWORKS": "203.0.113.0/24",
+        "WANGGE_PUSH_CONTACT": "mailto:desk@example.com",
         "WANGGE_ZOO": "/srv/zoo.toml",
         "WANGGE_DETECTOR": "other",
         "WANGGE_DETECTOR_TILES": "3x2",

@@ -25,6 +25,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_anchors")),
     )
     op.create_table(
+        "breakers",
+        sa.Column("key", sa.Text(), nullable=False, comment="kind and town, or kind and what feeds the cameras"),
+        sa.Column("body", sa.JSON(), nullable=False, comment="what storms.Breaker remembers: bounded"),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_breakers")),
+    )
+    op.create_table(
+        "cases",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("cause", sa.String(length=16), nullable=False, comment="storm, upstream or place"),
+        sa.Column("kind", sa.String(length=64), nullable=False),
+        sa.Column(
+            "grid_path",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            nullable=False,
+            comment="the subtree, or the grid of the first member",
+        ),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("opened_s", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases")),
+    )
+    op.create_table(
         "clock_stamp",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False, comment="rises with each change of a policy or calendar"),
@@ -274,6 +295,35 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_promises_grid_code"), ["grid_code"], unique=False)
 
     op.create_table(
+        "silences",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("what", sa.String(length=16), nullable=False, comment="silence or maintenance"),
+        sa.Column("grid_code", sa.String(length=64), nullable=False),
+        sa.Column("grid_path", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("kind", sa.String(length=64), nullable=True, comment="none: any"),
+        sa.Column("camera_id", sa.String(length=26), nullable=True),
+        sa.Column("zone_id", sa.String(length=40), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("starts_s", sa.Double(), nullable=False),
+        sa.Column("ends_s", sa.Double(), nullable=False),
+        sa.Column("made_by", sa.String(length=64), nullable=False),
+        sa.Column("made_by_name", sa.Text(), nullable=False),
+        sa.Column("made_s", sa.Double(), nullable=False),
+        sa.Column("replaces", sa.String(length=26), nullable=True, comment="the one that was lifted for this one"),
+        sa.Column("lifted_by", sa.String(length=64), nullable=True),
+        sa.Column("lifted_by_name", sa.Text(), nullable=True),
+        sa.Column("lifted_s", sa.Double(), nullable=True),
+        sa.Column(
+            "held", sa.Integer(), server_default=sa.text("0"), nullable=False, comment="incidents that it held back"
+        ),
+        sa.ForeignKeyConstraint(["grid_code"], ["grids.code"], name=op.f("fk_silences_grid_code")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_silences")),
+    )
+    with op.batch_alter_table("silences", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_silences_ends_s"), ["ends_s"], unique=False)
+        batch_op.create_index(batch_op.f("ix_silences_grid_path"), ["grid_path"], unique=False)
+
+    op.create_table(
         "skill_needs",
         sa.Column("grid_code", sa.String(length=64), nullable=False),
         sa.Column("kind", sa.String(length=64), nullable=False),
@@ -320,6 +370,18 @@ def upgrade() -> None:
             )
         )
         batch_op.add_column(sa.Column("practice", sa.Boolean(), server_default=sa.text("(false)"), nullable=False))
+        batch_op.add_column(
+            sa.Column("case_id", sa.String(length=26), nullable=True, comment="the case that it is a member of")
+        )
+        batch_op.add_column(
+            sa.Column(
+                "urgent_s",
+                sa.Double(),
+                server_default=sa.text("0"),
+                nullable=False,
+                comment="the less, the sooner: alerts.cases",
+            )
+        )
         batch_op.drop_index(batch_op.f("ix_alerts_created_s_id"))
         batch_op.drop_index(batch_op.f("ix_alerts_grid_path"))
         batch_op.drop_index(batch_op.f("ix_alerts_state_severity_created_s"))
@@ -336,17 +398,25 @@ def upgrade() -> None:
             ["state", "created_s", "id", "grid_path", "kind", "severity", "practice"],
             unique=False,
         )
+        batch_op.create_index(batch_op.f("ix_alerts_case_id"), ["case_id"], unique=False)
         batch_op.create_index(
             "ix_alerts_newest", ["created_s", "id", "grid_path", "state", "kind", "severity", "practice"], unique=False
         )
         batch_op.create_index(
             "ix_alerts_queued",
-            ["severity", "created_s", "id", "grid_path", "state", "practice"],
+            ["urgent_s", "id", "grid_path", "state", "practice"],
             unique=False,
             sqlite_where=sa.text("state || '' IN ('dispatched', 'accepted', 'on_scene', 'returned', 'reopened')"),
             postgresql_where=sa.text("state || '' IN ('dispatched', 'accepted', 'on_scene', 'returned', 'reopened')"),
         )
         batch_op.create_index(batch_op.f("ix_alerts_unit"), ["unit"], unique=False)
+        batch_op.create_index(
+            "ix_alerts_waiting",
+            ["urgent_s", "id", "case_id", "grid_path", "practice"],
+            unique=False,
+            sqlite_where=sa.text("state || '' IN ('new', 'acknowledged', 'returned', 'reopened')"),
+            postgresql_where=sa.text("state || '' IN ('new', 'acknowledged', 'returned', 'reopened')"),
+        )
 
     with op.batch_alter_table("evidence", schema=None) as batch_op:
         batch_op.add_column(
