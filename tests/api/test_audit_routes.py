@@ -29,3 +29,23 @@ def test_an_erased_picture_is_gone_and_said_to_be(world: World) -> None:
         refused = worker.post(f"/v1/alerts/{alert_id}/evidence", files={"photo": ("p.jpg", JPEG)})
         assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
     assert not list(world.services.settings.evidence.rglob(added["sha256"]))
+
+
+def test_a_case_on_paper(world: World) -> None:
+    alert_id = world.raise_alert()
+    world.seal()
+    with world.client("auditor") as auditor:
+        path = f"/v1/alerts/{alert_id}/sheet"
+        zh = auditor.get(path, headers={"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"})
+        assert (zh.status_code, zh.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        assert "default-src 'self'" in zh.headers["content-security-policy"]
+        assert "<h1>事件处置单</h1>" in zh.text
+        assert "Asia/Shanghai" in zh.text
+        en = auditor.get(f"{path}?lang=en", headers={"Accept-Language": "zh"})
+        assert (en.headers["content-language"], "<h1>Case sheet</h1>" in en.text) == ("en", True)
+        assert auditor.get(f"{path}?lang=fr").status_code == 422
+        style = auditor.get("/console/sheet.css")
+        assert (style.status_code, style.headers["content-type"]) == (200, "text/css; charset=utf-8")
+        assert "size: A4" in style.text
+    with world.client("south_worker") as outside:
+        assert outside.get(path).status_code == 404
