@@ -248,16 +248,11 @@ def backup(
         f"已备份 {len(manifest.files)} 个文件，其中有摄像机密码的密钥，请妥善保管 / "
         f"saved {len(manifest.files)} files in {file}; it holds the key to the camera passwords: guard it"
     )
-    if manifest.ledger_elsewhere:
-        typer.echo(
-            "台账在 PostgreSQL，不在此备份内，请随后用 pg_dump 备份 / "
-            "the ledger is on PostgreSQL and not in here: save it with pg_dump, after this"
-        )
 
 
 @app.command()
 def restore(file: Annotated[Path, typer.Argument(help="备份文件 An archive that `wangge backup` wrote.")]) -> None:
-    """恢复 Bring a backup back into an empty data directory. Everyone has to sign in again.
+    """恢复 Bring a backup back into an empty data directory, and PostgreSQL's empty database. All sign in again.
 
     Example: WANGGE_DATA=/srv/wangge wangge restore wangge.tar.gz
     """

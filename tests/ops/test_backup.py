@@ -193,13 +193,20 @@ def test_numbers_of_another_source_are_not_mixed_in(tmp_path: Path) -> None:
         assert [row[0] for row in spool.execute("SELECT seq FROM outgoing")] == [7]
 
 
-def rewrite(archive: Path, replaced: dict[str, bytes], *, honest: bool = True, extra: str | None = None) -> Path:
-    """The archive with members replaced; ``honest``: with a manifest that says so."""
+def rewrite(
+    archive: Path,
+    replaced: dict[str, bytes],
+    *,
+    honest: bool = True,
+    extra: str | None = None,
+    about: dict[str, object] | None = None,
+) -> Path:
+    """The archive with members replaced; ``honest``: with a manifest that says so; ``about`` changes the manifest."""
     target = archive.with_name("rewritten.tar.gz")
     with tarfile.open(archive) as old, tarfile.open(target, "w:gz") as new:
         content = {member.name: old.extractfile(member).read() for member in old}  # type: ignore[union-attr]
         content |= replaced
-        manifest = json.loads(content.pop(MANIFEST))
+        manifest = json.loads(content.pop(MANIFEST)) | (about or {})
         if honest:
             manifest["files"] = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
         content[MANIFEST] = json.dumps(manifest).encode()
@@ -323,13 +330,11 @@ def test_nothing_is_ever_overwritten(tmp_path: Path) -> None:
         restore(settings, archive)
 
 
-def test_a_ledger_elsewhere_is_not_mistaken_for_one_that_is_here(tmp_path: Path) -> None:
-    settings = make_installation(tmp_path / "old")
+def test_an_older_archive_without_its_ledger_is_not_mistaken_for_a_whole_one(tmp_path: Path) -> None:
     archive = tmp_path / "saved.tar.gz"
-    backup(settings, archive)
-    apart = read_settings({"WANGGE_DATA": str(tmp_path / "new"), "WANGGE_DATABASE_URL": "postgresql+psycopg://h/d"})
+    backup(make_installation(tmp_path / "old"), archive)
     with pytest.raises(InvalidInput, match="WANGGE_DATABASE_URL"):
-        restore(apart, archive)
+        restore(settings_in(tmp_path / "new"), rewrite(archive, {}, about={"ledger_elsewhere": True}))
 
 
 def test_nothing_to_save_and_nowhere_to_save_it_are_said(tmp_path: Path) -> None:
