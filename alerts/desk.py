@@ -14,6 +14,7 @@ from alerts.database import reading, transact, writing
 from alerts.ledger import IncidentRow
 from alerts.lifecycle import decide
 from alerts.policy import NO_SUCH_THING, check_on
+from alerts.practice import exercise
 from alerts.projection import apply, claim_expired, evidence_added, outdates
 from alerts.queries import Page
 from alerts.reception import Grids, OutOfOrder, Receipt, Reception
@@ -21,6 +22,7 @@ from alerts.transitions import TRANSITIONS
 from models import crash
 from models.alert import ENDED, Alert, Command, Event, State
 from models.errors import Conflict, Forbidden, NotFound, StaleVersion
+from models.geo import GeoPoint
 from models.incident import Evidence, Incident, Severity
 from models.people import Actor, Duty, Permission
 
@@ -187,10 +189,14 @@ class Desk:
         kinds: Collection[str] | None = None,
         severity: Severity | None = None,
         grid_code: str | None = None,
+        practice: bool = False,
         limit: int = 50,
         after: str | None = None,
     ) -> Page[Alert]:
-        """Those in the actor's sight, newest first. Raises InvalidInput (limit, after), NotFound (the grid)."""
+        """Those in the actor's sight, newest first; exercises alone where ``practice``, else none of them.
+
+        Raises InvalidInput (limit, after), NotFound (the grid).
+        """
         with reading(self._engine) as connection:
             return listing.newest(
                 connection,
@@ -199,16 +205,35 @@ class Desk:
                 kinds=kinds,
                 severity=severity,
                 grid_code=grid_code,
+                practice=practice,
                 limit=limit,
                 after=after,
             )
 
     def queue(
-        self, grid_code: str, actor: Actor, now_s: float, *, limit: int = 50, after: str | None = None
+        self,
+        grid_code: str,
+        actor: Actor,
+        now_s: float,
+        *,
+        practice: bool = False,
+        limit: int = 50,
+        after: str | None = None,
     ) -> Page[Alert]:
-        """The grid dispatch queue of that subtree, most urgent first. Raises InvalidInput, NotFound."""
+        """The grid dispatch queue of that subtree, most urgent first; ``practice`` as in ``alerts``.
+
+        Raises InvalidInput, NotFound.
+        """
         with reading(self._engine) as connection:
-            return listing.queue(connection, grid_code, actor, now_s, limit=limit, after=after)
+            return listing.queue(connection, grid_code, actor, now_s, practice=practice, limit=limit, after=after)
+
+    def practise(
+        self, actor: Actor, grid_code: str, kind: str, text: str, place: GeoPoint | None, now_s: float
+    ) -> Alert:
+        """A new exercise. Raises as ``practice.exercise`` does, and Unavailable."""
+        with writing(self._engine, beside=True) as connection:
+            event = exercise(connection, actor, grid_code, kind, text, place, now_s)
+            return self._clockwork.append(connection, None, event)
 
 
 def _found(alert: Alert | None) -> Alert:

@@ -222,7 +222,7 @@ def _open_promises(connection: Connection, grid_code: str) -> list[Promise]:
 
 def _open_cases(connection: Connection, grid: Grid) -> dict[str, Any]:
     stored = alerts.c
-    where = (in_subtrees(stored.grid_path, [grid.path]), stored.state.not_in(_ENDED))
+    where = (in_subtrees(stored.grid_path, [grid.path]), stored.state.not_in(_ENDED), ~stored.practice)
     counted = connection.execute(select(stored.state, func.count()).where(*where).group_by(stored.state))
     counts: dict[str, int] = {row[0]: row[1] for row in counted}
     columns = (

@@ -149,10 +149,10 @@ def log(connection: Connection, alert_id: str, after_version: int = 0) -> list[E
 
 
 def counts(engine: Engine) -> dict[State, int]:
-    """How many alerts stand in each state."""
+    """How many alerts stand in each state, exercises apart."""
     stored = tables.alerts.c
     with reading(engine) as connection:
-        rows = connection.execute(select(stored.state, func.count()).group_by(stored.state))
+        rows = connection.execute(select(stored.state, func.count()).where(~stored.practice).group_by(stored.state))
         return {State(state): count for state, count in rows}
 
 

@@ -40,6 +40,7 @@ def newest(
     kinds: Collection[str] | None,
     severity: Severity | None,
     grid_code: str | None,
+    practice: bool,
     limit: int,
     after: str | None,
 ) -> Page[Alert]:
@@ -57,16 +58,16 @@ def newest(
     # The one index to go by is chosen here, and the others are hidden: a planner that takes the wrong one reads all.
     sought = next((each for each in filters if _few(connection, each(_sorted))), None)
     created_s = _ALERTS.created_s if sought is None else _unsorted(_ALERTS.created_s)
-    query = select(_ALERTS.id).order_by(created_s.desc(), _ALERTS.id.desc())
+    query = select(_ALERTS.id).where(_ALERTS.practice == practice).order_by(created_s.desc(), _ALERTS.id.desc())
     for each in filters:
         query = query.where(each(_sorted if each is sought else _unsorted))
     if after is not None:
-        query = query.where(tuple_(created_s, _ALERTS.id) < tuple_(*_read_key(after, 1)))
+        query = query.where(tuple_(created_s, _ALERTS.id) < tuple_(*read_key(after, 1)))
     return _page(connection, query, limit, lambda alert: f"{alert.created_s!r}~{alert.id}")
 
 
 def queue(
-    connection: Connection, grid_code: str, actor: Actor, now_s: float, *, limit: int, after: str | None
+    connection: Connection, grid_code: str, actor: Actor, now_s: float, *, practice: bool, limit: int, after: str | None
 ) -> Page[Alert]:
     """The subtree's queued cases: severity first, then the oldest. A claim that has run out is shown as none.
 
@@ -75,9 +76,10 @@ def queue(
     path = _path_in_sight(connection, grid_code, actor)
     order = (_ALERTS.severity, _ALERTS.created_s, _ALERTS.id)
     # Along the index of what is queued, which is short: the subtree is looked at, not sought.
-    query = select(_ALERTS.id).where(tables.QUEUED, in_subtrees(_unsorted(_ALERTS.grid_path), [path])).order_by(*order)
+    wanted = (tables.QUEUED, _ALERTS.practice == practice, in_subtrees(_unsorted(_ALERTS.grid_path), [path]))
+    query = select(_ALERTS.id).where(*wanted).order_by(*order)
     if after is not None:
-        query = query.where(tuple_(*order) > tuple_(*_read_key(after, 2)))
+        query = query.where(tuple_(*order) > tuple_(*read_key(after, 2)))
     page = _page(connection, query, limit, lambda alert: f"{int(alert.severity)}~{alert.created_s!r}~{alert.id}")
     return Page(tuple(_as_of(alert, now_s) for alert in page.items), page.next)
 
@@ -126,7 +128,7 @@ def _path_in_sight(connection: Connection, grid_code: str, actor: Actor) -> str:
     return path
 
 
-def _read_key(after: str, numbers: int) -> list[Any]:
+def read_key(after: str, numbers: int) -> list[Any]:
     """``numbers`` numbers and the last row's id, from what a page named as its ``next``."""
     parts = after.split("~") if len(after) <= 100 else []
     if len(parts) == numbers + 1 and parts[-1].isascii() and parts[-1].isalnum():

@@ -87,6 +87,8 @@ class Notifier:
     def _rows(self, connection: Connection, item: SealedEvent, now_s: float) -> list[dict[str, Any]]:
         event = item.event
         alert = replay(ledger.log(connection, event.alert_id)[: event.version])
+        if alert.practice:
+            return []
         rows: list[dict[str, Any]] = []
         if not too_old(event.at_s, now_s):
             for notice in notices(alert, event):

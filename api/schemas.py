@@ -54,6 +54,7 @@ Free = Annotated[dict[str, Any], AfterValidator(_bounded)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Limit = Annotated[int, Query(ge=1, le=500, description="how many at most")]
+Practice = Annotated[bool, Query(description="exercises, and nothing else; else none of them")]
 After = Annotated[str | None, Query(max_length=500, description="`next` of the page before")]
 Code = Annotated[Text, Path(max_length=64, examples=["610902001001"])]
 Id = Annotated[Text, Path(max_length=64, examples=["01JD0ZQ3F4K8X6T2W9V5B7C1NE"])]
@@ -142,6 +143,7 @@ class AlertShown(Overlays):
     verified_by: str | None
     outcome: str | None
     suspended_until: datetime | None
+    practice: bool = Field(description="an exercise")
 
 
 class AlertFeature(BaseModel):
@@ -186,6 +188,7 @@ class AlertFeature(BaseModel):
             verified_by=alert.verified_by,
             outcome=alert.outcome,
             suspended_until=at_or_none(alert.suspended_until_s),
+            practice=alert.practice,
         )
         return cls(id=alert.id, geometry=Point(**alert.place.geojson()), properties=shown)
 

@@ -34,6 +34,8 @@ class Permission(StrEnum):
     AUDIT_READ = "audit:read"
     POLICY_WRITE = "policy:write"
     EVIDENCE_ERASE = "evidence:erase"
+    PRACTICE_RUN = "practice:run"
+    SILENCE_WRITE = "silence:write"
 
 
 class Role(StrEnum):
@@ -59,7 +61,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             | _TAKE_PART
             | {_P.ALERT_ACKNOWLEDGE, _P.ALERT_DISPATCH, _P.ALERT_VERIFY, _P.ALERT_REOPEN, _P.ALERT_VOID}
             | {_P.ALERT_TRANSFER, _P.ALERT_EVALUATE}
-            | {_P.PEOPLE_READ, _P.PEOPLE_REACH, _P.DESK_HANDOVER}
+            | {_P.PEOPLE_READ, _P.PEOPLE_REACH, _P.DESK_HANDOVER, _P.SILENCE_WRITE}
         ),
         Role.GRID_WORKER: frozenset(_TAKE_PART | {_P.ALERT_WORK}),
         Role.UNIT: frozenset(_TAKE_PART | {_P.ALERT_WORK, _P.ALERT_TRANSFER}),
@@ -68,13 +70,13 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             _SEE
             | _TAKE_PART
             | {_P.ALERT_VERIFY, _P.ALERT_REOPEN, _P.ALERT_TRANSFER, _P.ALERT_VOID, _P.AUDIT_READ}
-            | {_P.ALERT_SUPERVISE, _P.ALERT_EVALUATE}
-            | {_P.PEOPLE_READ, _P.PEOPLE_REACH, _P.DUTY_WRITE, _P.DESK_HANDOVER}
+            | {_P.ALERT_SUPERVISE, _P.ALERT_EVALUATE, _P.PRACTICE_RUN}
+            | {_P.PEOPLE_READ, _P.PEOPLE_REACH, _P.DUTY_WRITE, _P.DESK_HANDOVER, _P.SILENCE_WRITE}
         ),
         Role.ADMIN: frozenset(
             _SEE
             | {_P.CAMERA_WRITE, _P.GRID_WRITE, _P.PEOPLE_READ, _P.PEOPLE_WRITE, _P.DUTY_WRITE, _P.POLICY_WRITE}
-            | {_P.EVIDENCE_ERASE, _P.INTAKE_WRITE}
+            | {_P.PRACTICE_RUN, _P.EVIDENCE_ERASE, _P.INTAKE_WRITE, _P.SILENCE_WRITE}
         ),
         Role.AUDITOR: frozenset({_P.ALERT_READ, _P.GRID_READ, _P.AUDIT_READ, _P.EVIDENCE_ERASE}),
     }

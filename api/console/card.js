@@ -54,7 +54,7 @@ export class Card {
     this.log = element("details", { ontoggle: () => this.readLog() }, element("summary"), element("ol"));
     this.sheet = element("a", { target: "_blank", rel: "noopener" });
     const body = element("div", {}, this.facts, this.actions, this.log, element("p", {}, this.sheet));
-    this.item = element("li", { data: { at: feature.properties.created_at } }, this.pictures, body);
+    this.item = element("li", { data: { at: (feature.properties.practice ? "0" : "") + feature.properties.created_at } }, this.pictures, body);
     this.show(feature);
   }
 
@@ -100,7 +100,7 @@ export class Card {
       [holder, claim, codeWord(alert.outcome), speech.language === "zh" ? shortZh : shortEn],
     ];
     this.facts.replaceChildren(
-      element("h2", {}, alert.kind_name[speech.language], ...[words().severity[alert.severity], words().state[alert.state]].map((textContent) =>
+      element("h2", {}, alert.kind_name[speech.language], ...[alert.practice ? words().practice : "", words().severity[alert.severity], words().state[alert.state]].filter(Boolean).map((textContent) =>
         element("span", { className: "tag", textContent }))),
       element("p", {}, `${moment(alert.created_at)} · `, grid, ` · ${lat.toFixed(5)}, ${lon.toFixed(5)} ±${Math.max(1, Math.round(alert.accuracy_m))} m`),
       ...lines.map((line) => line.filter(Boolean).join(" · ")).filter(Boolean).map((textContent) => element("p", { textContent })));

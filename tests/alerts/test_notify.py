@@ -28,6 +28,7 @@ from alerts.webhooks import Webhooks
 from models.alert import Alert
 from models.camera import AllowedNetworks
 from models.errors import Conflict, EgressRefused, Forbidden, InvalidInput, NotFound
+from models.geo import GeoPoint
 from models.people import SYSTEM
 
 SECRET = "sixteen characters and more"
@@ -336,3 +337,16 @@ def test_secrets_are_sealed_at_rest(scene: Scene) -> None:
     assert b"webhooks" in raw
     for secret in (b"token-of-the-gateway", SECRET.encode(), b"13800000000"):
         assert secret not in raw
+
+
+def test_an_exercise_reaches_nobody_and_no_other_system(scene: Scene) -> None:
+    scene.channel("w1", "/a")
+    scene.notifier.webhooks.add(SYSTEM, "city hall", "c", scene.far.url("/hook"), SECRET)
+    alert = scene.desk.practise(ACTORS["sup"], "g1", "crowding", "a drill", GeoPoint(1.0, 1.0), NOW + 1)
+    alert = do(scene.desk, do(scene.desk, alert, "op", "acknowledge"), "op", "dispatch")
+    assert alert.offered_to == ("w1",)
+    scene.run(20)
+    assert (scene.paths, scene.rows()) == ([], [])
+    scene.dispatched()  # the same of a real one
+    scene.run()
+    assert "/a" in scene.paths

@@ -107,6 +107,10 @@ def _absence(_: Things) -> dict[str, Any]:
     return {"json": {"starts_at": "2026-01-01T00:00:00Z", "ends_at": "2026-01-02T00:00:00Z", "reason": "leave"}}
 
 
+def _exercise(things: Things) -> dict[str, Any]:
+    return {"json": {"grid_code": things.leaf, "kind": "crowding", "text": "an exercise"}}
+
+
 def _promise(_: Things) -> dict[str, Any]:
     due_at = datetime.fromtimestamp(time.time() + 3600, UTC).isoformat()
     return {"json": {"text": "call back", "due_at": due_at}}
@@ -133,6 +137,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ("POST", "/v1/alerts/{alert_id}/evidence/{sha256}/erase"): Call(P.EVIDENCE_ERASE, _json(reason="a test")),
     ("GET", "/v1/grids/{code}/queue"): Call(P.ALERT_READ),
     ("POST", "/v1/grids/{code}/queue/claim"): Call(P.ALERT_WORK, lambda things: {"headers": next(things.keys)}),
+    ("POST", "/v1/practice/alerts"): Call(P.PRACTICE_RUN, _exercise),
     ("GET", "/v1/figures"): Call(P.ALERT_READ, lambda things: {"params": {"grid": things.leaf}}),
     ("GET", "/v1/grids"): Call(P.GRID_READ, by_grid=False),
     ("GET", "/v1/grids/{code}"): Call(P.GRID_READ),
