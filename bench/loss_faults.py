@@ -35,14 +35,6 @@ class Bitten:
     note: str = ""
 
 
-def flush(url: str) -> str:
-    """Empties Redis; what was lost with it."""
-    with closing(Redis.from_url(url)) as client:
-        waiting = int(client.xlen("incidents"))
-        client.flushall()
-    return f"{waiting} messages gone"
-
-
 def out_of_memory(url: str, hold_s: float = OUT_OF_MEMORY_S) -> tuple[bool, str]:
     """Leaves Redis no memory for so long; whether it refused anything."""
     with closing(Redis.from_url(url)) as client:
