@@ -202,11 +202,14 @@ cameras = Table(
     Column("version", Integer, nullable=False),
     Column("created_s", Double, nullable=False),
     Column("changed_s", Double, nullable=False),
+    Column("site", String(64), comment="the building, square or pole that it belongs to"),
+    Column("upstream", String(64), comment="the switch or recorder without which it is dark"),
 )
 
 alerts = Table(
     "alerts",
     metadata,
+    # A default is a string, never text(): for that, a migration of SQLite drops the table, which its logs lean on.
     Column("id", String(26), primary_key=True),
     Column("version", Integer, nullable=False),
     Column("state", String(32), nullable=False),
@@ -223,9 +226,9 @@ alerts = Table(
     Column("changed_s", Double, nullable=False),
     Column("claim_until_s", Double, index=True),
     Column("unit", String(64), index=True, comment="the organisation that the case was given to"),
-    Column("practice", Boolean, nullable=False, server_default=text("false")),
+    Column("practice", Boolean, nullable=False, server_default="0"),
     Column("case_id", String(26), index=True, comment="the case that it is a member of"),
-    Column("urgent_s", Double, nullable=False, server_default=text("0"), comment="the less, the sooner: alerts.cases"),
+    Column("urgent_s", Double, nullable=False, server_default="0", comment="the less, the sooner: alerts.triage"),
     Column("body", JSON, nullable=False, comment="the whole projection"),
     Index(None, "fold_key", "created_s"),
     # For lists and queues: each holds all that decides what is on a page, so that only the page's rows are fetched.
@@ -503,7 +506,15 @@ silences = Table(
     Column("lifted_by", String(64)),
     Column("lifted_by_name", Text),
     Column("lifted_s", Double),
-    Column("held", Integer, nullable=False, server_default=text("0"), comment="incidents that it held back"),
+    Column("held", Integer, nullable=False, server_default="0", comment="incidents that it held back"),
+)
+
+held_back = Table(
+    "held_back",
+    metadata,
+    Column("fold_key", Text, primary_key=True),
+    Column("silence_id", String(26), ForeignKey("silences.id"), nullable=False, index=True),
+    Column("body", JSON, nullable=False, comment="the last incident held back that has not cleared"),
 )
 
 intake_sources = Table(

@@ -313,9 +313,7 @@ def upgrade() -> None:
         sa.Column("lifted_by", sa.String(length=64), nullable=True),
         sa.Column("lifted_by_name", sa.Text(), nullable=True),
         sa.Column("lifted_s", sa.Double(), nullable=True),
-        sa.Column(
-            "held", sa.Integer(), server_default=sa.text("0"), nullable=False, comment="incidents that it held back"
-        ),
+        sa.Column("held", sa.Integer(), server_default="0", nullable=False, comment="incidents that it held back"),
         sa.ForeignKeyConstraint(["grid_code"], ["grids.code"], name=op.f("fk_silences_grid_code")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_silences")),
     )
@@ -363,13 +361,24 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["grid_code"], ["grids.code"], name=op.f("fk_webhooks_grid_code")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhooks")),
     )
+    op.create_table(
+        "held_back",
+        sa.Column("fold_key", sa.Text(), nullable=False),
+        sa.Column("silence_id", sa.String(length=26), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False, comment="the last incident held back that has not cleared"),
+        sa.ForeignKeyConstraint(["silence_id"], ["silences.id"], name=op.f("fk_held_back_silence_id")),
+        sa.PrimaryKeyConstraint("fold_key", name=op.f("pk_held_back")),
+    )
+    with op.batch_alter_table("held_back", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_held_back_silence_id"), ["silence_id"], unique=False)
+
     with op.batch_alter_table("alerts", schema=None) as batch_op:
         batch_op.add_column(
             sa.Column(
                 "unit", sa.String(length=64), nullable=True, comment="the organisation that the case was given to"
             )
         )
-        batch_op.add_column(sa.Column("practice", sa.Boolean(), server_default=sa.text("(false)"), nullable=False))
+        batch_op.add_column(sa.Column("practice", sa.Boolean(), server_default="0", nullable=False))
         batch_op.add_column(
             sa.Column("case_id", sa.String(length=26), nullable=True, comment="the case that it is a member of")
         )
@@ -377,9 +386,9 @@ def upgrade() -> None:
             sa.Column(
                 "urgent_s",
                 sa.Double(),
-                server_default=sa.text("0"),
+                server_default="0",
                 nullable=False,
-                comment="the less, the sooner: alerts.cases",
+                comment="the less, the sooner: alerts.triage",
             )
         )
         batch_op.drop_index(batch_op.f("ix_alerts_created_s_id"))
@@ -416,6 +425,21 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("state || '' IN ('new', 'acknowledged', 'returned', 'reopened')"),
             postgresql_where=sa.text("state || '' IN ('new', 'acknowledged', 'returned', 'reopened')"),
+        )
+
+    with op.batch_alter_table("cameras", schema=None) as batch_op:
+        batch_op.add_column(
+            sa.Column(
+                "site", sa.String(length=64), nullable=True, comment="the building, square or pole that it belongs to"
+            )
+        )
+        batch_op.add_column(
+            sa.Column(
+                "upstream",
+                sa.String(length=64),
+                nullable=True,
+                comment="the switch or recorder without which it is dark",
+            )
         )
 
     with op.batch_alter_table("evidence", schema=None) as batch_op:
@@ -462,3 +486,23 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_people_organisation_code"), ["organisation_code"], unique=False)
 
     # ### end Alembic commands ###
+    _complete(op.get_bind())
+
+
+def _complete(connection: sa.Connection) -> None:
+    """What the alerts of 0001 did not say of themselves, as their logs tell it."""
+    alerts = sa.table("alerts", sa.column("id"), sa.column("state"), sa.column("body", sa.JSON))
+    events = sa.table("events", *map(sa.column, ("alert_id", "version", "type", "actor_id", "at_s")))
+    acknowledged, suspended = {}, {}
+    told = sa.select(events).where(events.c.type.in_(["acknowledged", "suspended"])).order_by(events.c.version)
+    for row in connection.execute(told):
+        if row.type == "acknowledged":
+            acknowledged[row.alert_id] = row.actor_id
+        else:
+            suspended[row.alert_id] = row.at_s
+    change = sa.update(alerts).where(alerts.c.id == sa.bindparam("of_id"))
+    for alert_id, who in acknowledged.items():
+        found = connection.execute(sa.select(alerts).where(alerts.c.id == alert_id)).one()
+        since_s = suspended[alert_id] if found.state == "suspended" else None
+        more = {"acknowledged_by": who, "suspended_since_s": since_s}
+        connection.execute(change, {"of_id": alert_id, "body": {**found.body, **more}})
