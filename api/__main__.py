@@ -14,6 +14,7 @@ from redis import Redis
 from sqlalchemy import Engine
 
 from alerts.channels import Channels
+from alerts.clock_policies import ClockPolicies
 from alerts.database import open_database, schema_fault
 from alerts.desk import Desk
 from alerts.egress import Egress
@@ -26,6 +27,7 @@ from alerts.sight import heads
 from alerts.vault import Vault
 from alerts.web_push import web_push
 from alerts.webhooks import Webhooks
+from alerts.workbook import Exports
 from api.app import create_app
 from api.metrics import Metrics
 from api.schemas import EventShown
@@ -84,6 +86,7 @@ def build(settings: Settings, engine: Engine, redis: Redis | None, closing: Call
         channels=Channels(engine, registry, vault, egress, time.time, web_push(settings, vault)),
         webhooks=Webhooks(engine, vault, egress, time.time),
         evidence=EvidenceStore(settings.evidence),
+        exports=Exports(engine, ClockPolicies(engine)),
         video=VideoDesk(settings.video_desk),
         tail=Tail(live_reader(engine), lambda: last_position(engine), wake),
         metrics=Metrics(),

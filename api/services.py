@@ -13,6 +13,7 @@ from alerts.desk import Desk
 from alerts.evidence import EvidenceStore
 from alerts.registry import Registry
 from alerts.webhooks import Webhooks
+from alerts.workbook import Exports
 from api.metrics import Metrics
 from api.tail import Tail
 from api.video import VideoDesk
@@ -30,6 +31,7 @@ class Services:
     channels: Channels
     webhooks: Webhooks
     evidence: EvidenceStore
+    exports: Exports
     video: VideoDesk
     tail: Tail
     metrics: Metrics

@@ -131,6 +131,9 @@ CALLS: dict[tuple[str, str], Call] = {
     ("GET", "/v1/alerts/{alert_id}"): Call(P.ALERT_READ),
     ("GET", "/v1/alerts/{alert_id}/log"): Call(P.ALERT_READ),
     ("GET", "/v1/alerts/{alert_id}/sheet"): Call(P.ALERT_READ),
+    ("GET", "/v1/reports/ledger.xlsx"): Call(
+        P.AUDIT_READ, lambda things: {"params": {"month": "2026-01", "grid": things.leaf}}
+    ),
     ("POST", "/v1/alerts/{alert_id}/commands"): Call(P.ALERT_NOTE, _note),
     ("POST", "/v1/alerts/{alert_id}/evidence"): Call(P.ALERT_NOTE, lambda _: {"files": {"photo": ("p.jpg", JPEG)}}),
     ("GET", "/v1/evidence/{sha256}"): Call(P.ALERT_READ),

@@ -1,6 +1,10 @@
-"""Erasure over HTTP: 410 for the picture, the log whole, the same photo not taken again."""
+"""What an auditor is given over HTTP: erasure, a case on paper, a month as a spreadsheet."""
 
-from world import JPEG, MASKED, World
+import io
+import time
+
+import openpyxl
+from world import JPEG, MASKED, NORTH, SOUTH, World
 
 
 def test_an_erased_picture_is_gone_and_said_to_be(world: World) -> None:
@@ -49,3 +53,21 @@ def test_a_case_on_paper(world: World) -> None:
         assert "size: A4" in style.text
     with world.client("south_worker") as outside:
         assert outside.get(path).status_code == 404
+
+
+def test_a_month_s_ledger_as_a_spreadsheet(world: World) -> None:
+    alert_id = world.raise_alert()
+    month = time.strftime("%Y-%m", time.gmtime(time.time() + 8 * 3600))
+    with world.client("supervisor") as supervisor:
+        path = "/v1/reports/ledger.xlsx"
+        answer = supervisor.get(path, params={"month": month, "grid": NORTH, "lang": "en"})
+        assert answer.headers["content-type"].endswith("spreadsheetml.sheet")
+        assert answer.headers["content-disposition"] == f'attachment; filename="wangge-ledger-{month}.xlsx"'
+        assert int(answer.headers["content-length"]) == len(answer.content)
+        rows = openpyxl.load_workbook(io.BytesIO(answer.content)).worksheets[0].iter_rows(values_only=True)
+        assert alert_id in [row[0] for row in rows]
+        for wrong in ("2026-13", "1999-01", "2026-1", "=1", ""):
+            assert supervisor.get(path, params={"month": wrong}).status_code == 422
+        assert supervisor.get(path, params={"month": month, "grid": SOUTH}).status_code == 404
+    with world.client("operator") as operator:
+        assert operator.get(path, params={"month": month}).status_code == 403
