@@ -209,6 +209,22 @@ def doctor_audit(as_json: Json = False) -> None:
     print_findings([audit(_settings())], as_json)
 
 
+@_doctor.command("figures")
+def doctor_figures(
+    as_json: Json = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="重新统计 Count everything anew from the log first.")
+    ] = False,
+) -> None:
+    """核对指标 Recount every figure from the log and say whether what is kept equals it.
+
+    Examples: wangge doctor figures; wangge doctor figures --rebuild
+    """
+    from ops.figure_checks import figures
+
+    print_findings([figures(_settings(), time.time(), rebuild=rebuild)], as_json)
+
+
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
 )

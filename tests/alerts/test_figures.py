@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -16,14 +17,26 @@ from alerts import sealer
 from alerts.calendars import Calendar
 from alerts.database import writing
 from alerts.desk import Desk
-from alerts.figures import MOST_BUCKETS, FigureQuery, Figures, Report, figures, merged, of_tally, starts_of
+from alerts.figures import (
+    MOST_BUCKETS,
+    NOT_KEPT,
+    SHARES,
+    TIMES,
+    FigureQuery,
+    Figures,
+    Report,
+    figures,
+    merged,
+    of_tally,
+    starts_of,
+)
 from alerts.projection import replay
 from alerts.recount import compare, rebuild
 from alerts.rollups import current, follow, packed, unpacked
 from alerts.sla import PolicyBook
-from alerts.tally import BINS, ERROR, Bucket, Count, bin_of, length_of, start_of
+from alerts.tally import BINS, ERROR, SOURCES, Bucket, Count, bin_of, length_of, source_of, start_of
 from models import crash, tables
-from models.alert import State
+from models.alert import Event, EventType, State
 from models.errors import InvalidInput, NotFound
 from models.people import SYSTEM
 
@@ -315,3 +328,31 @@ def test_buckets_follow_each_other_without_a_gap(zone: str) -> None:
             assert starts == sorted(set(starts))
             for at_s in (begin_s + n * days * DAY_S / 50 for n in range(50)):
                 assert start_of(bucket, at_s, zone) in starts
+
+
+@pytest.mark.parametrize(
+    ("reported_by", "camera", "source"),
+    [
+        ("worker:host-1", "cam1", "camera"),
+        ("worker:w1", None, "worker"),
+        ("resident:hotline", None, "resident"),
+        ("device:gate-7", "cam1", "device"),
+        ("sensor:slope", None, "sensor"),
+        ("bench:mould", "cam1", "camera"),
+        ("someone", None, "other"),
+    ],
+)
+def test_a_detection_has_one_source(reported_by: str, camera: str | None, source: str) -> None:
+    data = {"incident": [reported_by, 1], "camera_id": camera}
+    assert source_of(Event("A", 1, EventType.DETECTED, "system", "wangge", "system", NOW, data)) == source
+    assert source in SOURCES
+
+
+def test_the_document_defines_every_figure() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "figures.md").read_text(encoding="utf-8")
+    for item in SHARES:
+        row = f"| `{item.code}` | {item.name_zh} | {item.name_en} | `{item.part.name.lower()}`"
+        assert row in text, item.code
+        assert f"`{item.whole.name.lower()}`" in text
+    assert all(f"`{code}` {name}" in text for code, name, _ in TIMES.values())
+    assert all(code in text for code in (*NOT_KEPT, *SOURCES))

@@ -78,7 +78,7 @@ def test_help_is_quick_and_every_command_has_an_example(run: Run) -> None:
     assert time.monotonic() - began_s < 2  # 0.15 s alone on a machine; the tests share theirs
     for command in (
         *("up", "demo", "footage", "backup", "restore", "db upgrade", "camera add", "camera list", "camera probe"),
-        *("grid import", "user add", "user change", "doctor", "doctor audit"),
+        *("grid import", "user add", "user change", "doctor", "doctor audit", "doctor figures"),
         *("duty add", "duty list", "duty import", "duty leave"),
     ):
         said = run(*command.split(), "--help")
@@ -201,6 +201,8 @@ def test_the_doctor_prints_settings_findings_and_the_audit(town: Run, monkeypatc
     ]
     assert "WANGGE_PORT" in town("doctor", "--settings").out
     assert town("doctor", "audit").status == 0
+    assert town("doctor", "figures").status == 0
+    assert "recount" in town("doctor", "figures", "--rebuild", "--json").out
     assert town("doctor").status == 0
     monkeypatch.setenv("WANGGE_DETECTOR", "none")
     said = town("doctor")
