@@ -11,6 +11,7 @@ from api import (
     alerts,
     audit,
     cameras,
+    cases,
     channels,
     deliveries,
     duties,
@@ -19,6 +20,8 @@ from api import (
     figures,
     grids,
     handovers,
+    intake,
+    intake_sources,
     live,
     organisations,
     people,
@@ -28,7 +31,9 @@ from api import (
     queue,
     reports,
     sessions,
+    silences,
     system,
+    trust,
     webhooks,
 )
 from api.edge import Edge
@@ -76,12 +81,16 @@ def create_app(services: Services) -> FastAPI:
         audit.router,
         evidence.router,
         queue.router,
+        cases.router,
+        silences.router,
         grids.router,
         cameras.router,
         people.router,
         organisations.router,
         duties.router,
         handovers.router,
+        intake.router,
+        intake_sources.router,
         policies.router,
         figures.router,
         reports.router,
@@ -92,15 +101,20 @@ def create_app(services: Services) -> FastAPI:
         deliveries.router,
         live.router,
         system.router,
+        trust.router,
         pages(),
     ):
         app.include_router(router)
     caps = {
         "/v1/grids/import": grids.IMPORT_MAX_BYTES,
         "/v1/shifts/import": duties.IMPORT_MAX_BYTES,
+        "/v1/intake": intake.BATCH_MAX_BYTES,
+        "/v1/intake/photo": intake.photos_max_bytes(services.settings.photo_max_bytes),
         "/evidence": services.settings.photo_max_bytes + evidence.MULTIPART_OVERHEAD_BYTES,
     }
-    app.add_middleware(Edge, caps=caps, observed=services.metrics.observed)
+    # Never for an authority of our own: whoever has not installed it yet could not get past the browser's warning.
+    hsts = services.settings.tls_cert is not None
+    app.add_middleware(Edge, caps=caps, observed=services.metrics.observed, hsts=hsts)
     return app
 
 

@@ -48,8 +48,12 @@ async def photo(request: Request, house: House, _who: Noter) -> bytes:
         part = form.get("photo")
         if not isinstance(part, UploadFile):
             raise InvalidInput("send multipart/form-data with one file, named photo")
-        cap_bytes = house.settings.photo_max_bytes
-        data = await part.read(cap_bytes + 1)
+        return await checked_photo(part, house.settings.photo_max_bytes)
+
+
+async def checked_photo(part: UploadFile, cap_bytes: int) -> bytes:
+    """Raises InvalidInput, TooLarge."""
+    data = await part.read(cap_bytes + 1)
     if len(data) > cap_bytes:
         raise TooLarge(f"a photo may have {cap_bytes} bytes: let the phone make it smaller")
     if not (data.startswith(_MAGIC) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")):

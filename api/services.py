@@ -11,6 +11,9 @@ from sqlalchemy import Engine
 from alerts.channels import Channels
 from alerts.desk import Desk
 from alerts.evidence import EvidenceStore
+from alerts.intake import Intake
+from alerts.intake_answers import IntakeAnswers
+from alerts.intake_sources import IntakeSources
 from alerts.registry import Registry
 from alerts.webhooks import Webhooks
 from alerts.workbook import Exports
@@ -30,6 +33,9 @@ class Services:
     registry: Registry
     channels: Channels
     webhooks: Webhooks
+    intake: Intake
+    answers: IntakeAnswers
+    sources: IntakeSources
     evidence: EvidenceStore
     exports: Exports
     video: VideoDesk
