@@ -18,6 +18,7 @@ from models.errors import NotFound, WanggeError
 from ops.people_commands import duty, user
 from ops.printing import Json, complain, print_findings, print_json, print_rows
 from ops.registry_commands import camera, grid, registry_of
+from ops.tls_commands import tls
 
 if TYPE_CHECKING:
     from models.settings import Settings
@@ -38,6 +39,7 @@ for _name, _part in (
     ("grid", grid),
     ("user", user),
     ("duty", duty),
+    ("tls", tls),
     ("doctor", _doctor),
 ):
     app.add_typer(_part, name=_name)
@@ -94,6 +96,8 @@ def up(as_json: Json = False) -> None:
         tell("ready", url=product.url)
         if not as_json and (hint := _first_steps(product)):
             typer.echo(hint)
+        if not as_json and (hint := _trust(product)):
+            typer.echo(hint)
         shown = product.processes()
         while not ending.wait(0.5):
             for before, now in zip(shown, product.processes(), strict=True):
@@ -114,6 +118,20 @@ def _first_steps(product: "Product") -> str | None:
         f"(WANGGE_DATA={product.settings.data}):\n"
         "  wangge grid import FILE.geojson\n"
         "  wangge user add USERNAME --name NAME --role admin@GRID_CODE"
+    )
+
+
+def _trust(product: "Product") -> str | None:
+    """How others come to trust a certificate of our own."""
+    from api.tls import pair_of, read_certificate, spelt
+
+    pair = pair_of(product.settings)
+    if pair is None or pair.ca is None:
+        return None
+    return (
+        f"手机和电脑打开 {product.url}/trust（换成本机地址）安装根证书，并核对指纹 / phones and computers install the "
+        f"authority from /trust under this machine's address, and compare:\n"
+        f"  SHA-256 {spelt(read_certificate(pair.ca).sha256)}"
     )
 
 

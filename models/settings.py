@@ -30,6 +30,8 @@ class Settings:
     session_s: int
     photo_max_bytes: int
     secure_cookies: bool
+    tls_cert: Path | None
+    tls_key: Path | None
     log_level: str
 
     @property
@@ -52,6 +54,11 @@ class Settings:
     def key_file(self) -> Path:
         """The key that seals camera credentials: outside the database, in every backup that can restore them."""
         return self.data / "secret.key"
+
+    @property
+    def tls(self) -> Path:
+        """This installation's own certificate authority and server certificate, if it made them."""
+        return self.data / "tls"
 
     @property
     def video_desk(self) -> Path:
@@ -99,7 +106,14 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("WANGGE_CLAIM_LEASE_S", "seconds", "120", "how long a claim holds an offer before it is re-offered"),
     Variable("WANGGE_SESSION_S", "seconds", "43200", "how long a sign-in lasts"),
     Variable("WANGGE_PHOTO_MAX_BYTES", "bytes", "10485760", "the largest photo that a grid worker may send"),
-    Variable("WANGGE_SECURE_COOKIES", "0 or 1", "0", "1 when browsers reach the API by HTTPS"),
+    Variable("WANGGE_SECURE_COOKIES", "0 or 1", "0", "1 when a proxy ends HTTPS; with HTTPS of our own it is on"),
+    Variable(
+        "WANGGE_TLS_CERT",
+        "PEM file",
+        "",
+        "certificate chain for HTTPS; empty: what `wangge tls init` made, if any",
+    ),
+    Variable("WANGGE_TLS_KEY", "PEM file", "", "its private key, without a passphrase"),
     Variable("WANGGE_LOG_LEVEL", "level", "info", "debug, info, warning or error"),
 )
 
@@ -122,9 +136,12 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             raise Misconfigured(f"{name}: {why}") from None
 
     data = read("WANGGE_DATA", lambda text: Path(text).absolute())
+    tls_cert, tls_key = read("WANGGE_TLS_CERT", _file), read("WANGGE_TLS_KEY", _file)
+    if (tls_cert is None) != (tls_key is None):
+        raise Misconfigured("WANGGE_TLS_CERT and WANGGE_TLS_KEY belong together: set both or neither")
     return Settings(
         data=data,
-        anchor_dir=read("WANGGE_ANCHOR_DIR", lambda text: Path(text).absolute() if text else None),
+        anchor_dir=read("WANGGE_ANCHOR_DIR", _file),
         database_url=read("WANGGE_DATABASE_URL", _database) or f"sqlite:///{data / 'wangge.db'}",
         redis_url=read("WANGGE_REDIS_URL", _redis),
         host=read("WANGGE_HOST", lambda text: str(ipaddress.ip_address(text))),
@@ -132,13 +149,15 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         camera_networks=read("WANGGE_CAMERA_NETWORKS", AllowedNetworks.parse),
         egress_networks=read("WANGGE_EGRESS_NETWORKS", AllowedNetworks.parse),
         push_contact=read("WANGGE_PUSH_CONTACT", _contact),
-        zoo=read("WANGGE_ZOO", lambda text: Path(text).absolute() if text else None),
+        zoo=read("WANGGE_ZOO", _file),
         detector=read("WANGGE_DETECTOR", str),
         detector_tiles=read("WANGGE_DETECTOR_TILES", _tiles),
         claim_lease_s=read("WANGGE_CLAIM_LEASE_S", _between(1, 86_400)),
         session_s=read("WANGGE_SESSION_S", _between(60, 30 * 86_400)),
         photo_max_bytes=read("WANGGE_PHOTO_MAX_BYTES", _between(1024, 100 * 1024 * 1024)),
         secure_cookies=read("WANGGE_SECURE_COOKIES", _between(0, 1)) == 1,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
         log_level=read("WANGGE_LOG_LEVEL", _one_of("debug", "info", "warning", "error")),
     )
 
@@ -160,6 +179,10 @@ def _one_of(*words: str) -> Callable[[str], str]:
         return text
 
     return convert
+
+
+def _file(text: str) -> Path | None:
+    return Path(text).absolute() if text else None
 
 
 def _tiles(text: str) -> str:

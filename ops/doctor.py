@@ -16,6 +16,7 @@ from alerts.audit import Restored, Verdict, moment
 from alerts.audit import audit as verify
 from alerts.database import open_database, schema_fault
 from alerts.queue import check_redis, connect
+from api.tls import WARN_S, context_of, day, pair_of, read_certificate
 from detectors.zoo.manifest import find_entry, read_model, read_zoo
 from models.errors import Unavailable, WanggeError
 from models.settings import Settings
@@ -31,7 +32,8 @@ SCARCE_BYTES, TIGHT_BYTES = 200_000_000, 2_000_000_000
 
 def examine(settings: Settings, now_s: float) -> list[Finding]:
     """Every check there is, in the order in which one needs the other."""
-    found = [*_python(), *_data(settings), *_key(settings), *_network(settings), *_model(settings), *_vision()]
+    found = [*_python(), *_data(settings), *_key(settings), *_network(settings)]
+    found += [*_tls(settings, now_s), *_model(settings), *_vision()]
     found += _redis(settings)
     found += _processes(settings)
     found += ledger(settings, now_s)
@@ -132,9 +134,9 @@ def _network(settings: Settings) -> Iterator[Finding]:
         yield warn("networks", f"cameras may be anywhere ({', '.join(wide)})", fix)
     else:
         yield ok("networks", f"cameras may be on {', '.join(map(str, networks))}")
-    if not ipaddress.ip_address(settings.host).is_loopback and not settings.secure_cookies:
+    if not ipaddress.ip_address(settings.host).is_loopback and not (settings.secure_cookies or pair_of(settings)):
         said = f"the API is reached from other machines ({settings.host}), and cookies travel without HTTPS"
-        yield warn("cookies", said, "put HTTPS before it and set WANGGE_SECURE_COOKIES=1")
+        yield warn("cookies", said, "`wangge tls init`, or put HTTPS before it and set WANGGE_SECURE_COOKIES=1")
     if settings.port == 0:
         yield ok("port", "a free port is chosen at each start")
         return
@@ -145,6 +147,25 @@ def _network(settings: Settings) -> Iterator[Finding]:
         yield ok("port", f"our API answers on port {settings.port}")
     else:
         yield fail("port", fault)
+
+
+def _tls(settings: Settings, now_s: float) -> Iterator[Finding]:
+    pair = pair_of(settings)
+    if pair is None:
+        return
+    try:
+        context_of(pair, now_s)
+        facts = read_certificate(pair.cert)
+        loose = pair.key.stat().st_mode & 0o077
+    except WanggeError as error:
+        yield fail("tls", str(error))
+        return
+    if loose:
+        yield warn("tls", f"others may read {pair.key}", f"chmod 600 {pair.key}")
+    elif facts.ends_s - now_s < WARN_S:
+        yield warn("tls", f"the certificate {pair.cert} expires on {day(facts.ends_s)}", f"{pair.remedy}; then restart")
+    else:
+        yield ok("tls", f"HTTPS for {', '.join(facts.names)} until {day(facts.ends_s)}")
 
 
 def _model(settings: Settings) -> Iterator[Finding]:
