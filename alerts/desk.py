@@ -8,7 +8,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 
-from alerts import erasure, idempotency, inquiry, late, ledger, listing
+from alerts import erasure, idempotency, inquiry, late, ledger, listing, silences
 from alerts.clockwork import Clockwork, Failed
 from alerts.database import reading, transact, writing
 from alerts.ledger import IncidentRow
@@ -18,6 +18,7 @@ from alerts.practice import exercise
 from alerts.projection import apply, claim_expired, evidence_added, outdates
 from alerts.queries import Page
 from alerts.reception import Grids, OutOfOrder, Receipt, Reception
+from alerts.storms import Storms
 from alerts.transitions import TRANSITIONS
 from models import crash
 from models.alert import ENDED, Alert, Command, Event, State
@@ -41,8 +42,9 @@ class Places(Protocol):
 class Desk:
     """``claim_lease_s``: how long a claim holds an offer, seconds."""
 
-    def __init__(self, engine: Engine, places: Places, *, claim_lease_s: float) -> None:
+    def __init__(self, engine: Engine, places: Places, *, claim_lease_s: float, storms: Storms | None = None) -> None:
         self._engine, self._places, self._claim_lease_s = engine, places, claim_lease_s
+        self._storms = storms or Storms()
         self._clockwork = Clockwork(engine, places)
         self.policies = self._clockwork.policies
 
@@ -58,7 +60,7 @@ class Desk:
         grids = self._places.grid_index(now_s)
         return transact(
             self._engine,
-            lambda connection: Reception(connection, self._clockwork, grids, now_s).take_in(incidents),
+            lambda connection: Reception(connection, self._clockwork, grids, now_s, self._storms).take_in(incidents),
         )
 
     def reject(self, row: IncidentRow, reason: str, now_s: float) -> Receipt:
@@ -166,6 +168,19 @@ class Desk:
             for alert in over:
                 self._clockwork.append(connection, alert, claim_expired(alert, now_s))
         return len(over)
+
+    def wake(self, now_s: float) -> int:
+        """Raises what silences held back that are over by now, some at a time; how many alerts."""
+        with reading(self._engine) as connection:  # the write lock is not for looking
+            if not silences.ended(connection, now_s):
+                return 0
+        grids = self._places.grid_index(now_s)
+        return transact(
+            self._engine,
+            lambda connection: Reception(connection, self._clockwork, grids, now_s, self._storms).wake(
+                silences.ended(connection, now_s)
+            ),
+        )
 
     def tick(self, now_s: float, failed: Failed | None = None, limit: int = 200) -> int:
         """Fires the timers that are due; how many had an effect. ``failed`` hears of alerts that could not be moved."""

@@ -118,6 +118,7 @@ class Dispatcher:
             ("note the anchor", 1.0, lambda: self.anchor and self.anchor.note(self.clock())),
             ("end claims", 1.0, lambda: self.desk.expire_claims(self.clock())),
             ("look at the clocks", 1.0, self.tick),
+            ("end silences", 1.0, lambda: self.desk.wake(self.clock())),
             ("count the figures", 1.0, self.count_figures),
             ("heartbeat", HEARTBEAT_S, self._beat),
             ("reclaim", 1.0, self.reclaim),

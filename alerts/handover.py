@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 
+from alerts import silences
 from alerts.database import reading, writing
 from alerts.grid_registry import grid_of
 from alerts.policy import NO_SUCH_THING, check
@@ -123,6 +124,7 @@ def hand_over(engine: Engine, actor: Actor, grid_code: str, remark: str, now_s: 
             "remark": remark,
             "open_cases": _open_cases(connection, grid),
             "promises": [vars(promise) for promise in _open_promises(connection, grid.code)],
+            "silences": silences.on_desk(connection, grid.path, now_s),
         }
         text = json.dumps(sheet, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         values: dict[str, Any] = {

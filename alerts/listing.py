@@ -11,6 +11,7 @@ from alerts.ledger import grid_path
 from alerts.policy import NO_SUCH_THING, check
 from alerts.projection import alert_from_json
 from alerts.queries import Page, checked_limit, in_subtrees
+from alerts.triage import urgent_s
 from models import tables
 from models.alert import Alert, State
 from models.errors import InvalidInput, NotFound
@@ -69,18 +70,18 @@ def newest(
 def queue(
     connection: Connection, grid_code: str, actor: Actor, now_s: float, *, practice: bool, limit: int, after: str | None
 ) -> Page[Alert]:
-    """The subtree's queued cases: severity first, then the oldest. A claim that has run out is shown as none.
+    """The subtree's queued cases by ``triage.urgent_s``: red first, then by deadline. A claim that has run out is none.
 
     Raises as ``newest`` does.
     """
     path = _path_in_sight(connection, grid_code, actor)
-    order = (_ALERTS.severity, _ALERTS.created_s, _ALERTS.id)
+    order = (_ALERTS.urgent_s, _ALERTS.id)
     # Along the index of what is queued, which is short: the subtree is looked at, not sought.
     wanted = (tables.QUEUED, _ALERTS.practice == practice, in_subtrees(_unsorted(_ALERTS.grid_path), [path]))
     query = select(_ALERTS.id).where(*wanted).order_by(*order)
     if after is not None:
-        query = query.where(tuple_(*order) > tuple_(*read_key(after, 2)))
-    page = _page(connection, query, limit, lambda alert: f"{int(alert.severity)}~{alert.created_s!r}~{alert.id}")
+        query = query.where(tuple_(*order) > tuple_(*read_key(after, 1)))
+    page = _page(connection, query, limit, lambda alert: f"{urgent_s(alert.severity, alert.created_s)!r}~{alert.id}")
     return Page(tuple(_as_of(alert, now_s) for alert in page.items), page.next)
 
 

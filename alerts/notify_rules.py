@@ -68,6 +68,7 @@ _QUIET = frozenset(
         EventType.CO_ASSIGNEE_ADDED,
         EventType.CO_ASSIGNEE_REMOVED,
         EventType.ERASED,
+        EventType.GROUPED,
     }
 )
 """Events that answer nothing: whoever was to be told is still to be told."""

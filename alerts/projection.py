@@ -30,6 +30,7 @@ ASIDE = frozenset(
         EventType.EVALUATED,
         EventType.CALLED_BACK,
         EventType.ERASED,
+        EventType.GROUPED,
     }
 )
 """Events beside the case's course."""
@@ -153,7 +154,7 @@ def apply(alert: Alert | None, event: Event) -> Alert:
 
 
 def _born(event: Event) -> Alert:
-    data = {name: value for name, value in event.data.items() if name not in ("incident", "clocks")}
+    data = {name: value for name, value in event.data.items() if name not in ("incident", "clocks", "case")}
     clocks = event.data.get("clocks") or {"stage": None, "whole": None}
     return alert_from_json(
         {

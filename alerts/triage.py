@@ -6,13 +6,27 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from models.alert import ENDED, Alert
-from models.incident import Evidence, Incident, Phase, incident_to_json
+from models.incident import Evidence, Incident, Phase, Severity, incident_to_json
 
 RETELL_S = 60.0
 """A scene that goes on is told to the alert's log once in so many seconds of frame time; in between, it only counts."""
 
 MACHINE_EVIDENCE = 20
 """Pictures that sightings may add to one alert. A crowd of a whole day would bury those that matter."""
+
+
+HEAD_START_S = {Severity.RED: -1e10, Severity.ORANGE: 300.0, Severity.YELLOW: 900.0, Severity.BLUE: 14_400.0}
+"""How much later than it came a severity counts as come: the time in which it is to be acknowledged (dispatch.md, "Two
+clocks"; blue's 4 working hours as 4 h). Red's stands before all others'."""
+
+
+def urgent_s(severity: Severity, created_s: float) -> float:
+    """What queues sort by, the least first: red, then whatever must be answered first (earliest deadline first).
+
+    That is severity with an age boost. Ageing is linear and the same for all, so nobody moves past another while they
+    wait: "severity + age" at any moment sorts as this number does, which does not change, and which an index holds.
+    """
+    return created_s + HEAD_START_S[severity]
 
 
 class Action(StrEnum):

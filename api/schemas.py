@@ -144,6 +144,7 @@ class AlertShown(Overlays):
     outcome: str | None
     suspended_until: datetime | None
     practice: bool = Field(description="an exercise")
+    case_id: str | None = Field(description="the case that it is a member of")
 
 
 class AlertFeature(BaseModel):
@@ -189,6 +190,7 @@ class AlertFeature(BaseModel):
             outcome=alert.outcome,
             suspended_until=at_or_none(alert.suspended_until_s),
             practice=alert.practice,
+            case_id=alert.case_id,
         )
         return cls(id=alert.id, geometry=Point(**alert.place.geojson()), properties=shown)
 

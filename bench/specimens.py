@@ -23,6 +23,7 @@ from alerts.desk import Desk
 from alerts.projection import event_to_json
 from alerts.registry import Registry
 from alerts.sealer import canonical, event_of
+from alerts.storms import Storms
 from alerts.vault import Vault
 from bench.town import NOW, Leaf, furnish
 from models import tables
@@ -112,7 +113,8 @@ def moulds() -> dict[Which, Mould]:
             with writing(engine) as connection:
                 (leaf,) = furnish(connection, 1, 1, 1)
                 connection.execute(insert(tables.people), [person_row(actor) for actor in PEOPLE])
-            desk = Desk(engine, Registry(engine, Vault(Path(folder) / "key")), claim_lease_s=120)
+            places = Registry(engine, Vault(Path(folder) / "key"))
+            desk = Desk(engine, places, claim_lease_s=120, storms=Storms(limit=10**6))  # each mould a single case
             wanted = [(state, kind, severity) for state in COURSES for kind, severity in KINDS]
             lived = {which: _live(desk, seq, leaf, which) for seq, which in enumerate(wanted, 1)}
         finally:

@@ -111,6 +111,7 @@ class EventType(StrEnum):
     ASKED_AGAIN = "asked_again"
     ESCALATED = "escalated"
     ERASED = "erased"
+    GROUPED = "grouped"
 
 
 DISMISS_REASONS = ("false_alarm", "duplicate", "permitted", "out_of_scope")
@@ -296,6 +297,7 @@ class Alert:
     whole_overdue_s: float | None = None
     practice: bool = False
     erased: tuple[str, ...] = ()
+    case_id: str | None = None
 
     def light(self, now_s: float) -> Light | None:
         """The worse of its two clocks' lights; None without a clock."""

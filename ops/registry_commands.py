@@ -71,6 +71,8 @@ def camera_add(
     zones: Annotated[
         Path | None, typer.Option(help='区域文件 A JSON file {"zones": […], "control_points": […]}.')
     ] = None,
+    site: Annotated[str | None, typer.Option(help="站点 The building, square or pole that it belongs to.")] = None,
+    upstream: Annotated[str | None, typer.Option(help="上联 The switch or recorder without which it is dark.")] = None,
     login: Login = None,
     as_json: Json = False,
 ) -> None:
@@ -89,7 +91,8 @@ def camera_add(
     watched, points = read_zones(zones) if zones else ((), ())
     source = read_source(url, login, _password(login))
     with registry_of(context.obj()) as registry:
-        added = registry.add_camera(SYSTEM, NewCamera(code, name, place, source, purpose, grid, watched, points))
+        new = NewCamera(code, name, place, source, purpose, grid, watched, points, site=site, upstream=upstream)
+        added = registry.add_camera(SYSTEM, new)
     if as_json:
         print_json({"id": added.id, "code": added.code, "grid": added.grid_code, "url": added.source.shown})
     else:
@@ -117,6 +120,7 @@ def camera_list(context: typer.Context, as_json: Json = False) -> None:
             "zones": len(camera.zones),
             "calibrated": bool(camera.control_points),
             "enabled": camera.enabled,
+            "upstream": camera.upstream,
         }
         for camera in cameras
     ]

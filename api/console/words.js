@@ -19,7 +19,7 @@ const zh = {
     detected: "发现", scene_clear: "现场恢复", claimed: "抢单", released: "放弃", claim_expired: "抢单超时", accepted: "接单", arrived: "到场", resumed: "恢复",
     rejected: "核查不通过", noted: "备注", transferred_across: "移交部门", taken_over: "接手", declined: "拒收", void_requested: "申请作废", void_refused: "不同意作废",
     voided_alone: "单人作废", void_lapsed: "作废无人确认，已撤销", supervised: "督办", supervision_replied: "督办回复", co_assignee_added: "增加协同", co_assignee_removed: "取消协同",
-    evaluated: "评价", called_back: "回访", asked_again: "再次催办受理", escalated: "超时升级", erased: "依规删除",
+    evaluated: "评价", called_back: "回访", asked_again: "再次催办受理", escalated: "超时升级", erased: "依规删除", grouped: "归并成案",
   },
   command: {
     acknowledge: "受理", dismiss: "不予受理", dispatch: "派遣", claim: "抢单", release: "放弃", accept: "接单", arrive: "到场", return: "退回", suspend: "挂账1天",
@@ -60,7 +60,7 @@ const en = {
     void_requested: "void asked for", void_refused: "void refused", voided_alone: "voided by one", void_lapsed: "void taken back: nobody confirmed it",
     supervised: "supervised", supervision_replied: "answer to the supervisor", co_assignee_added: "co-assignee added",
     co_assignee_removed: "co-assignee removed", evaluated: "evaluated", called_back: "called back", asked_again: "asked again",
-    escalated: "escalated: time ran out", erased: "erased",
+    escalated: "escalated: time ran out", erased: "erased", grouped: "grouped into one case",
   },
   command: {
     acknowledge: "Acknowledge", dismiss: "Dismiss", dispatch: "Dispatch", claim: "Claim", release: "Release", accept: "Accept", arrive: "I am there",
