@@ -100,6 +100,9 @@ def _data(settings: Settings) -> Iterator[Finding]:
         yield warn("data", f"others may look into {data}", f"chmod 700 {data}")
     else:
         yield ok("data", f"{data} can be written, by its owner only")
+    away = settings.anchor_dir
+    if away is not None and not (away.is_dir() and os.access(away, os.W_OK | os.X_OK)):
+        yield fail("anchor", f"{away} is not there, or cannot be written", "mount it, or mend WANGGE_ANCHOR_DIR")
     free = shutil.disk_usage(there).free
     said = f"{free / 1e9:.1f} GB are free"
     if free < TIGHT_BYTES:

@@ -33,6 +33,7 @@ def complain(error: WanggeError) -> None:
 _COLOURS = {"ok": typer.colors.GREEN, "warn": typer.colors.YELLOW, "fail": typer.colors.RED}
 _LEVELS_ZH = {"ok": "正常", "warn": "注意", "fail": "故障"}
 _CHECKS_ZH = {
+    "anchor": "锚定目录",
     "api": "接口",
     "audit": "审计",
     "cameras": "摄像机",

@@ -92,6 +92,11 @@ def test_what_others_may_read(settings: Settings) -> None:
     assert_named(seen(settings, "data"), Level.WARN, f"chmod 700 {settings.data}")
 
 
+def test_an_anchor_directory_that_is_not_mounted(settings: Settings, tmp_path: Path) -> None:
+    assert_named(seen(replace(settings, anchor_dir=tmp_path / "no"), "anchor"), Level.FAIL, "WANGGE_ANCHOR_DIR")
+    assert "anchor" not in {found.check for found in examine(replace(settings, anchor_dir=tmp_path), NOW_S)}
+
+
 def test_a_schema_that_is_missing(settings: Settings) -> None:
     (settings.data / "wangge.db").unlink()
     sqlite3.connect(settings.data / "wangge.db").close()
