@@ -114,7 +114,7 @@ class Reception:
         self._homes = ledger.camera_grids(self._connection, {i.camera_id for i in incidents if i.camera_id})
         self._open = ledger.open_alerts(self._connection, {incident.fold_key for incident in incidents})
         self._silences = silences.in_force(self._connection, self._now_s)
-        raised = 0
+        raised = []
         for incident in incidents:
             self._over.add(incident.fold_key)
             home = self._home(incident)
@@ -125,10 +125,11 @@ class Reception:
                 self._held.append((silence, incident))
                 continue
             alert_id = self._raise(incident, where, " (the silence is over, and it goes on / 静默已结束，情况仍在持续)")
-            silences.raised_late(self._connection, incident, alert_id)
-            raised += 1
+            raised.append((incident, alert_id))
         self._write()
-        return raised
+        for incident, alert_id in raised:
+            silences.raised_late(self._connection, incident, alert_id)
+        return len(raised)
 
     def _write(self) -> None:
         self._draft.write()
