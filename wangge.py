@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from models.errors import NotFound, WanggeError
+from ops.intake_commands import intake_source
 from ops.people_commands import duty, user
 from ops.printing import Json, complain, print_findings, print_json, print_rows
 from ops.registry_commands import camera, grid, registry_of
@@ -39,6 +40,7 @@ for _name, _part in (
     ("grid", grid),
     ("user", user),
     ("duty", duty),
+    ("intake-source", intake_source),
     ("tls", tls),
     ("doctor", _doctor),
 ):

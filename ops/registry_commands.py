@@ -15,6 +15,8 @@ from models.errors import InvalidInput
 from ops.printing import Json, print_json, print_rows
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from alerts.grid_check import Findings
     from alerts.grid_import import GridPlan
     from alerts.registry import Registry
@@ -27,9 +29,17 @@ grid = typer.Typer(help="网格 Grids.", no_args_is_help=True)
 @contextmanager
 def registry_of(settings: "Settings") -> "Iterator[Registry]":
     """The registry on this machine's ledger, which must be at this version's schema."""
-    from alerts.database import open_database, schema_fault
     from alerts.registry import Registry
     from alerts.vault import Vault
+
+    with ledger_of(settings) as engine:
+        yield Registry(engine, Vault(settings.key_file))
+
+
+@contextmanager
+def ledger_of(settings: "Settings") -> "Iterator[Engine]":
+    """This machine's ledger. Raises Misconfigured where it is not at this version's schema."""
+    from alerts.database import open_database, schema_fault
     from models.errors import Misconfigured
     from ops.product import make_data_folder
 
@@ -38,7 +48,7 @@ def registry_of(settings: "Settings") -> "Iterator[Registry]":
     try:
         if fault := schema_fault(engine):
             raise Misconfigured(fault)
-        yield Registry(engine, Vault(settings.key_file))
+        yield engine
     finally:
         engine.dispose()
 
