@@ -87,7 +87,7 @@ def step(
     if counts and is_open:
         single = tuple(each.id for each in recent if each.case_id is None and each.severity is not Severity.RED)
         where = "in this town" if cause == "storm" else "behind one switch or recorder"
-        said = f"more than {limit} alerts of this kind {where} within {window_s / 60:.0f} min"
+        said = f"more than {limit} of this kind {where} within {window_s / 60:.0f} min"
         folded: Folded | None = Folded(cause, storm, () if storm else single, said)
     else:
         folded = _neighbour(recent, new)

@@ -45,7 +45,7 @@ def test_up_to_the_limit_stay_single_and_one_more_folds_them_all() -> None:
     assert (told[3].case_id, told[3].with_) == (None, ("a0", "a1", "a2"))
     assert told[4] is not None
     assert (told[4].case_id, told[4].with_) == ("case3", ())
-    assert "more than 3 alerts" in told[3].reason
+    assert "more than 3 of this kind" in told[3].reason
 
 
 def test_slowly_they_stay_single_for_ever() -> None:
