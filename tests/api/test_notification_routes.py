@@ -39,7 +39,8 @@ def things(world: World) -> dict[str, Things]:
         world.seal()
         while notifier.read():
             pass
-        (row,) = [r for r in deliveries.listed(services.engine, SYSTEM).items if r.target_id == webhook.id]
+        told = [r for r in deliveries.listed(services.engine, SYSTEM).items if r.target_id == webhook.id]
+        (row,) = [r for r in told if r.topic == "detected"]
         for item in deliveries.claim(services.engine, time.time(), 100):
             deliveries.settle(services.engine, item, deliveries.DEAD, "it answers 500", time.time())
         made[leaf] = {
