@@ -6,9 +6,9 @@ from typing import Any
 import psycopg
 import pytest
 from desk_scene import NOW, handled, raised
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, func, insert, select
 
-from alerts.database import writing
+from alerts.database import reading, writing
 from alerts.desk import Desk
 from alerts.sealer import (
     GENESIS,
@@ -36,6 +36,11 @@ def logged(desk: Desk, town: Engine) -> Engine:
     return town
 
 
+def events_of(engine: Engine) -> int:
+    with reading(engine) as connection:
+        return connection.execute(select(func.count()).select_from(tables.events)).scalar_one()
+
+
 def test_positions_are_gapless_and_chained(logged: Engine) -> None:
     sealed = sealed_after(logged, 0)
     assert [item.position for item in sealed] == list(range(1, 11))
@@ -54,7 +59,8 @@ def test_canonical_is_sorted_tight_and_finite() -> None:
 def test_one_sealer_at_a_time(logged: Engine, desk: Desk) -> None:
     raised(desk, 4, zone_id="w")
     assert seal(logged, "b", NOW + LEASE_S - 1) == 0
-    assert seal(logged, "b", NOW + LEASE_S + 1) == 1
+    waiting = events_of(logged) - 10
+    assert seal(logged, "b", NOW + LEASE_S + 1) == waiting >= 1
     raised(desk, 5, zone_id="v")
     assert seal(logged, "a", NOW + LEASE_S + 2) == 0
 
@@ -68,8 +74,8 @@ def test_contending_sealers_leave_no_gap(desk: Desk, town: Engine) -> None:
         raised(desk, seq, zone_id=f"z{seq}")
     with ThreadPoolExecutor(3) as pool:
         sealed = sum(pool.map(work, ["a", "b", "c"]))
-    assert sealed == 20
-    assert [item.position for item in sealed_after(town, 0)] == list(range(1, 21))
+    assert sealed == events_of(town) >= 20  # cases that go together say so by events of their own
+    assert [item.position for item in sealed_after(town, 0)] == list(range(1, sealed + 1))
     assert verify_chain(town) is None
 
 
