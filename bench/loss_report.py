@@ -45,6 +45,8 @@ class Result:
     in_flight: list[int] = field(default_factory=list)
     bitten: list[Bitten] = field(default_factory=list)
     witnesses: list[Witness] = field(default_factory=list)
+    hasty: list[str] = field(default_factory=list)
+    """Settings of the database by which it answers too soon."""
     ended: Counter[str] = field(default_factory=Counter)
     skipped: dict[str, str] = field(default_factory=dict)
     missed: Counter[str] = field(default_factory=Counter)
@@ -86,6 +88,7 @@ class Result:
             for bite in self.bitten
             if bite.resumed_s > RESUMED_WITHIN_S
         ]
+        found += [f"fsync: {setting} in the database" for setting in self.hasty]
         for witness in self.witnesses:
             if not witness.acknowledged:
                 found.append(f"fsync: no acknowledgement of the {witness.role} was seen")

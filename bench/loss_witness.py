@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+from sqlalchemy import Engine, text
+
+from alerts.database import reading
 from bench.loss_clients import Phone
 from bench.loss_processes import Member
 from bench.loss_sync import Witness, read
@@ -18,6 +21,11 @@ from ops import leash
 
 WITNESSED = 12
 """Acknowledgements of each kind that are to be seen."""
+_SAFE = {
+    "fsync": ("on",),
+    "synchronous_commit": ("on", "remote_apply", "remote_write", "local"),
+    "full_page_writes": ("on",),
+}
 _CALLS = "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,fsync,fdatasync,ftruncate"
 
 
@@ -49,6 +57,13 @@ class Tracer:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def hasty(engine: Engine) -> list[str]:
+    """Settings by which a PostgreSQL server answers before the disk has the data, or may tear a page."""
+    with reading(engine) as connection:
+        found = {name: connection.execute(text(f"SHOW {name}")).scalar_one() for name in _SAFE}
+    return [f"{name} is {value}" for name, value in found.items() if value not in _SAFE[name]]
 
 
 def watch(members: Sequence[Member], phone: Phone, folder: Path) -> list[Witness]:

@@ -168,6 +168,7 @@ def test_every_point_that_processes_die_at_is_one_that_the_product_passes() -> N
         (Result(WANTED, Counter({"source after-xadd": 2}), [50, 49]), "1 of 2 kills came with fewer than 50"),
         (Result(WANTED, Counter({"source after-xadd": 2}), again=3, appended=200), "1.50% of the incidents"),
         (Result(WANTED, Counter({"source after-xadd": 2}), drained=False), "were not done"),
+        (Result(WANTED, Counter({"source after-xadd": 2}), hasty=["fsync is off"]), "fsync is off in the database"),
     ],
 )
 def test_what_was_not_shown_is_refused(result: Result, named: str) -> None:
