@@ -15,6 +15,7 @@ from alerts.desk import Desk
 from alerts.dispatcher import Dispatcher
 from alerts.queue import Consumer, EventStream, check_redis, connect
 from alerts.registry import Registry
+from alerts.storms import storms_of
 from alerts.vault import Vault
 from models import logs
 from models.errors import Misconfigured, RetryLater, WanggeError
@@ -52,7 +53,12 @@ def _run(settings: Settings) -> None:
     anchor = Anchor(engine, settings.anchors)
     dispatcher = Dispatcher(
         engine=engine,
-        desk=Desk(engine, Registry(engine, Vault(settings.key_file)), claim_lease_s=settings.claim_lease_s),
+        desk=Desk(
+            engine,
+            Registry(engine, Vault(settings.key_file)),
+            claim_lease_s=settings.claim_lease_s,
+            storms=storms_of(settings),
+        ),
         consumer=Consumer(client, holder),
         stream=EventStream(client),
         check=lambda: check_redis(client),

@@ -24,6 +24,7 @@ from alerts.identity import number_of_a_person
 from alerts.intake_sources import AUTOMATIC, Reporter, seal_name
 from alerts.lifecycle import decide
 from alerts.reception import Grids, OutOfOrder, Reception
+from alerts.storms import Storms
 from alerts.vault import Vault
 from models import tables
 from models.alert import Alert, Command, CommandType, State
@@ -90,8 +91,8 @@ class Taken:
 class Intake:
     """``vault`` seals the reporters' contacts."""
 
-    def __init__(self, engine: Engine, places: Places, vault: Vault) -> None:
-        self._engine, self._places, self._vault = engine, places, vault
+    def __init__(self, engine: Engine, places: Places, vault: Vault, storms: Storms | None = None) -> None:
+        self._engine, self._places, self._vault, self._storms = engine, places, vault, storms
         self._clockwork = Clockwork(engine, places)
 
     def take(self, reporter: Reporter, reports: Sequence[Report], now_s: float) -> list[Taken]:
@@ -144,7 +145,7 @@ class Intake:
     ) -> dict[str, Taken]:
         if not fresh:
             return {}
-        reception = Reception(connection, self._clockwork, grids, now_s)
+        reception = Reception(connection, self._clockwork, grids, now_s, self._storms)
         receipts = reception.take_in([incident for _, incident in fresh], {reporter.source: reporter.home})
         taken, rows = {}, []
         for (report, incident), receipt in zip(fresh, receipts, strict=True):

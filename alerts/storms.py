@@ -12,6 +12,7 @@ from typing import Any
 
 from models.geo import GeoPoint, distance_m
 from models.incident import Severity
+from models.settings import Settings
 
 LIMIT = 3
 WINDOW_S = 600.0
@@ -31,6 +32,11 @@ class Storms:
     window_s: float = WINDOW_S
     town_level: int = TOWN_LEVEL
     upstream_limit: int = 1
+
+
+def storms_of(settings: Settings) -> Storms:
+    """As the settings say."""
+    return Storms(limit=settings.storm_limit, town_level=settings.town_level)
 
 
 @dataclass(frozen=True)

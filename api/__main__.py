@@ -28,6 +28,7 @@ from alerts.queue import EventStream, connect
 from alerts.registry import Registry
 from alerts.sealer import last_position, sealed_after
 from alerts.sight import heads
+from alerts.storms import storms_of
 from alerts.vault import Vault
 from alerts.web_push import web_push
 from alerts.webhooks import Webhooks
@@ -87,11 +88,11 @@ def build(settings: Settings, engine: Engine, redis: Redis | None, closing: Call
     return Services(
         settings=settings,
         engine=engine,
-        desk=Desk(engine, registry, claim_lease_s=settings.claim_lease_s),
+        desk=Desk(engine, registry, claim_lease_s=settings.claim_lease_s, storms=storms_of(settings)),
         registry=registry,
         channels=Channels(engine, registry, vault, egress, time.time, web_push(settings, vault)),
         webhooks=Webhooks(engine, vault, egress, time.time),
-        intake=Intake(engine, registry, vault),
+        intake=Intake(engine, registry, vault, storms_of(settings)),
         answers=IntakeAnswers(engine, registry, vault),
         sources=IntakeSources(engine, time.time),
         evidence=EvidenceStore(settings.evidence),

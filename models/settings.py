@@ -27,6 +27,8 @@ class Settings:
     detector: str
     detector_tiles: str
     claim_lease_s: int
+    storm_limit: int
+    town_level: int
     session_s: int
     photo_max_bytes: int
     secure_cookies: bool
@@ -104,6 +106,10 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("WANGGE_DETECTOR", "name", "nanodet-g-416", "the zoo entry that looks at frames"),
     Variable("WANGGE_DETECTOR_TILES", "columns x rows", "1x1", "looks per frame: more see smaller people, cost more"),
     Variable("WANGGE_CLAIM_LEASE_S", "seconds", "120", "how long a claim holds an offer before it is re-offered"),
+    Variable(
+        "WANGGE_STORM_LIMIT", "alerts", "3", "of one kind in one town in 10 min; one more folds them into one case"
+    ),
+    Variable("WANGGE_TOWN_LEVEL", "number", "3", "which level of the grid tree is the town: city 1, county 2, town 3"),
     Variable("WANGGE_SESSION_S", "seconds", "43200", "how long a sign-in lasts"),
     Variable("WANGGE_PHOTO_MAX_BYTES", "bytes", "10485760", "the largest photo that a grid worker may send"),
     Variable("WANGGE_SECURE_COOKIES", "0 or 1", "0", "1 when a proxy ends HTTPS; with HTTPS of our own it is on"),
@@ -153,6 +159,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         detector=read("WANGGE_DETECTOR", str),
         detector_tiles=read("WANGGE_DETECTOR_TILES", _tiles),
         claim_lease_s=read("WANGGE_CLAIM_LEASE_S", _between(1, 86_400)),
+        storm_limit=read("WANGGE_STORM_LIMIT", _between(1, 1000)),
+        town_level=read("WANGGE_TOWN_LEVEL", _between(1, 20)),
         session_s=read("WANGGE_SESSION_S", _between(60, 30 * 86_400)),
         photo_max_bytes=read("WANGGE_PHOTO_MAX_BYTES", _between(1024, 100 * 1024 * 1024)),
         secure_cookies=read("WANGGE_SECURE_COOKIES", _between(0, 1)) == 1,

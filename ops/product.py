@@ -38,6 +38,8 @@ def to_environ(settings: Settings) -> dict[str, str]:
         "WANGGE_DETECTOR": settings.detector,
         "WANGGE_DETECTOR_TILES": settings.detector_tiles,
         "WANGGE_CLAIM_LEASE_S": str(settings.claim_lease_s),
+        "WANGGE_STORM_LIMIT": str(settings.storm_limit),
+        "WANGGE_TOWN_LEVEL": str(settings.town_level),
         "WANGGE_SESSION_S": str(settings.session_s),
         "WANGGE_PHOTO_MAX_BYTES": str(settings.photo_max_bytes),
         "WANGGE_SECURE_COOKIES": str(int(settings.secure_cookies)),
