@@ -4,7 +4,6 @@ A case counts where it stands now, in the hour, day and month of its detection. 
 None, with the reason. What is suspended is shown as suspended, and never counts as done.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,8 +29,10 @@ MOST_BUCKETS: Mapping[Bucket, int] = {Bucket.HOUR: 168, Bucket.DAY: 100, Bucket.
 
 _ROWS = figure_tallies.c
 _SIZE = FIRST_BIN + len(Time) * BINS
-Tally = NDArray[np.int64]
-"""Counts by place, as in ``alerts.tally``; length _SIZE."""
+_NONE_YET = "no case came so far"
+_NAMED = [(count.name.lower(), int(count)) for count in Count if count < Count.CLOCKED_ACK]
+Tallies = NDArray[np.int64]
+"""Rows of counts by place, as in ``alerts.tally``; shape (rows, _SIZE)."""
 
 
 @dataclass(frozen=True)
@@ -153,14 +154,11 @@ def figures(engine: Engine, actor: Actor, query: FigureQuery) -> Report:
             if value is not None:
                 wanted = wanted.where(column == value)
         rows = connection.execute(wanted.order_by(_ROWS.start_s)).all()
-    parts: dict[float, list[bytes]] = {}
-    for start_s, data in rows:
-        parts.setdefault(start_s, []).append(data)
-    sums = {start_s: merged(data) for start_s, data in parts.items()}
-    total = sum(sums.values(), np.zeros(_SIZE, np.int64))
-    items = tuple((start_s, of_tally(one)) for start_s, one in sums.items())
+    began = {start_s: place for place, start_s in enumerate(sorted({row.start_s for row in rows}))}
+    sums = merged([(began[row.start_s], row.tally) for row in rows], len(began))
+    *items, total = of_tallies(np.vstack((sums, sums.sum(axis=0))))
     about = (query.grid_code, zone, query.bucket, starts[0], starts[-1], book.position, sealed - book.position)
-    return Report(*about, of_tally(total), items)
+    return Report(*about, total, tuple(zip(began, items, strict=True)))
 
 
 def of_installation(engine: Engine, now_s: float) -> tuple[Mapping[str, Figures], int]:
@@ -170,12 +168,12 @@ def of_installation(engine: Engine, now_s: float) -> tuple[Mapping[str, Figures]
         sealed = connection.execute(select(func.coalesce(func.max(seals.c.position), 0))).scalar_one()
         found = {}
         for name, bucket in (("today", Bucket.DAY), ("this_month", Bucket.MONTH)):
-            data: list[bytes] = []
+            data: list[tuple[int, bytes]] = []
             for root, zone in book.zones.items():
                 where = (_ROWS.book == book.number, _ROWS.grid_code == root, _ROWS.bucket == bucket.value)
                 begun = _ROWS.start_s == start_of(bucket, now_s, zone)
-                data += connection.execute(select(_ROWS.tally).where(*where, begun)).scalars()
-            found[name] = of_tally(merged(data))
+                data += [(0, one) for one in connection.execute(select(_ROWS.tally).where(*where, begun)).scalars()]
+            (found[name],) = of_tallies(merged(data, 1))
     return found, sealed - book.position
 
 
@@ -206,44 +204,56 @@ def _after(bucket: Bucket, start_s: float, zone: str) -> float:
     return start_of(bucket, later.timestamp(), zone)
 
 
-def merged(data: Sequence[bytes]) -> Tally:
-    """The sum of tallies as they are stored."""
-    sizes = [len(one) // 6 for one in data]
-    places = np.frombuffer(b"".join(one[: 2 * n] for one, n in zip(data, sizes, strict=True)), "<u2")
-    counts = np.frombuffer(b"".join(one[2 * n :] for one, n in zip(data, sizes, strict=True)), "<u4")
-    total: Tally = np.bincount(places, counts, _SIZE).astype(np.int64)  # sums as doubles: whole up to 2^53
+def merged(data: Sequence[tuple[int, bytes]], rows: int) -> Tallies:
+    """The sums of tallies as they are stored, each with the row that it belongs to."""
+    sizes = [len(one) // 6 for _, one in data]
+    places = np.frombuffer(b"".join(one[: 2 * n] for (_, one), n in zip(data, sizes, strict=True)), "<u2")
+    counts = np.frombuffer(b"".join(one[2 * n :] for (_, one), n in zip(data, sizes, strict=True)), "<u4")
+    offsets = np.repeat(np.array([row * _SIZE for row, _ in data], np.int64), sizes)
+    sums = np.bincount(offsets + places, counts, rows * _SIZE)  # as doubles: whole up to 2^53
+    total: Tallies = sums.astype(np.int64).reshape(rows, _SIZE)
     return total
 
 
-def of_tally(tally: Tally) -> Figures:
-    """The figures that a tally stands for."""
-    counts = {count.name.lower(): int(tally[count]) for count in Count if count < Count.CLOCKED_ACK}
-    shares = {item.code: share(int(tally[item.part]), int(tally[item.whole]), item.nothing) for item in SHARES}
+def of_tallies(tallies: Tallies) -> list[Figures]:
+    """The figures that each row stands for."""
+    bins = [tallies[:, FIRST_BIN + time * BINS : FIRST_BIN + (time + 1) * BINS] for time in TIMES]
+    lengths = list(zip(*map(_lengths, bins), strict=True))
+    return [_figures(counts, times) for counts, times in zip(tallies[:, :FIRST_BIN].tolist(), lengths, strict=True)]
+
+
+def _figures(counts: Sequence[int], times: Sequence[Length]) -> Figures:
+    shares = {item.code: share(counts[item.part], counts[item.whole], item.nothing) for item in SHARES}
     shares |= {code: Share(0, 0, None, reason) for code, (_, _, reason) in NOT_KEPT.items()}
     stages = {}
     for place, stage in enumerate(STAGES):
-        clocked, late = int(tally[Count.CLOCKED_ACK + place]), int(tally[Count.LATE_ACK + place])
+        clocked, late = counts[Count.CLOCKED_ACK + place], counts[Count.LATE_ACK + place]
         stages[stage.value] = share(clocked - late, clocked, "no case had a clock of this stage")
-    times = {}
-    for time, (code, _, _) in TIMES.items():
-        first = FIRST_BIN + time * BINS
-        times[code] = length(tally[first : first + BINS])
-    alerts, detections = counts["alerts"], counts["detections"]
-    return Figures(counts, shares, stages, times, detections / alerts if alerts else None)
+    alerts = counts[Count.ALERTS]
+    return Figures(
+        {name: counts[place] for name, place in _NAMED},
+        shares,
+        stages,
+        {name[0]: length for name, length in zip(TIMES.values(), times, strict=True)},
+        counts[Count.DETECTIONS] / alerts if alerts else None,
+    )
 
 
 def share(part: int, whole: int, nothing: str) -> Share:
     return Share(part, whole, part / whole, None) if whole else Share(part, whole, None, nothing)
 
 
-def length(bins: Tally) -> Length:
-    """Median and P90 of what was counted in bins."""
-    sums = np.cumsum(bins)
-    count = int(sums[-1])
-    if not count:
-        return Length(0, None, None, "no case came so far")
+def _lengths(bins: Tallies) -> list[Length]:
+    """Median and P90 of what was counted in the bins of each row."""
+    sums = np.cumsum(bins, axis=1)
+    counts = sums[:, -1]
 
-    def at(part: float) -> float:
-        return length_of(int(np.searchsorted(sums, math.ceil(part * count))))
+    def at(tenths: int) -> list[int]:
+        rank = (-(-tenths * counts // 10))[:, np.newaxis]
+        found: list[int] = (sums < rank).sum(axis=1).tolist()
+        return found
 
-    return Length(count, at(0.5), at(0.9), None)
+    return [
+        Length(count, length_of(median), length_of(p90), None) if count else Length(0, None, None, _NONE_YET)
+        for count, median, p90 in zip(counts.tolist(), at(5), at(9), strict=True)
+    ]

@@ -14,6 +14,9 @@ from models.tables import alerts, figure_books, figure_cases, figure_tallies, se
 _BOOKS, _ROWS, _ALERTS = figure_books.c, figure_tallies.c, alerts.c
 _KEY = (_ROWS.grid_code, _ROWS.bucket, _ROWS.start_s, _ROWS.kind, _ROWS.source)
 _NAMES = tuple(column.name for column in _KEY)
+_CHUNK = 2000
+"""Rows that are written or compared at once."""
+
 _MONTH_S = 32 * 86_400.0
 """Longer than any month: what began so long before the case in hand gets no more of it."""
 
@@ -94,7 +97,7 @@ def _kept(connection: Connection, book: Book, keys: list[tuple[str, str, float, 
 
 
 def _recounted(connection: Connection, position: int, zones: Zones) -> Iterator[list[Row]]:
-    """Each row that there is to be, once, BATCH at a time. Cases come by their detection, so that memory holds those
+    """Each row that there is to be, once, _CHUNK at a time. Cases come by their detection, so that memory holds those
     months only to which more may be added."""
     tallies: defaultdict[Key, Counter[int]] = defaultdict(Counter)
     flushed_s = 0.0
@@ -124,6 +127,6 @@ def _by_detection(connection: Connection) -> Iterator[tuple[float, list[str]]]:
 def _rows(tallies: dict[Key, Counter[int]], before_s: float) -> Iterator[list[Row]]:
     """Those rows whose buckets began before that, taken out of ``tallies``."""
     done = [key for key in tallies if key.start_s < before_s]
-    for start in range(0, len(done), BATCH):
-        part = [(key, tallies.pop(key)) for key in done[start : start + BATCH]]
+    for start in range(0, len(done), _CHUNK):
+        part = [(key, tallies.pop(key)) for key in done[start : start + _CHUNK]]
         yield [((k.grid_code, k.bucket.value, k.start_s, k.kind, k.source), packed(counts)) for k, counts in part]

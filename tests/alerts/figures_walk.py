@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from fractions import Fraction
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -192,5 +193,6 @@ def bucket_name(at_s: float, bucket: Bucket) -> str:
     return datetime.fromtimestamp(at_s, ZoneInfo(ZONE)).strftime(form)
 
 
-def rank(values: Sequence[float], part: float) -> float:
-    return sorted(values)[math.ceil(part * len(values)) - 1]
+def rank(values: Sequence[float], tenths: int) -> float:
+    """The smallest value that so many tenths of all do not exceed."""
+    return sorted(values)[math.ceil(Fraction(tenths * len(values), 10)) - 1]

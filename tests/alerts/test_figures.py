@@ -27,7 +27,7 @@ from alerts.figures import (
     Report,
     figures,
     merged,
-    of_tally,
+    of_tallies,
     starts_of,
 )
 from alerts.projection import replay
@@ -63,7 +63,7 @@ def assert_same(found: Figures, expected: dict[str, object]) -> None:
     for name, values in expected["lengths"].items():  # type: ignore[attr-defined]
         told = found.times[name]
         assert told.count == len(values), name
-        for shown, part in ((told.median_s, 0.5), (told.p90_s, 0.9)):
+        for shown, part in ((told.median_s, 5), (told.p90_s, 9)):
             if values:
                 assert shown == pytest.approx(max(1.0, rank(values, part)), rel=ERROR + 1e-9), name
             else:
@@ -313,11 +313,14 @@ def test_tallies_are_added_as_bytes() -> None:
     pick = Random(2)
     parts = [{pick.randrange(60): pick.randrange(1, 9) for _ in range(20)} for _ in range(30)]
     assert all(unpacked(packed(part)) == part for part in parts)
-    total = merged([packed(part) for part in parts])
+    (total,) = merged([(0, packed(part)) for part in parts], 1)
     assert {place: int(n) for place, n in enumerate(total) if n} == {
         place: sum(part.get(place, 0) for part in parts) for place in {p for part in parts for p in part}
     }
-    assert of_tally(merged([])).counts["alerts"] == 0
+    two = merged([(n % 2, packed(part)) for n, part in enumerate(parts)], 2)
+    assert two.sum(axis=0).tolist() == total.tolist()
+    assert two[1].tolist() == merged([(0, packed(part)) for part in parts[1::2]], 1)[0].tolist()
+    assert [item.counts["alerts"] for item in of_tallies(merged([], 1))] == [0]
 
 
 @pytest.mark.parametrize("zone", ["Asia/Shanghai", "America/New_York", "Asia/Kolkata", "Pacific/Apia", "UTC"])
