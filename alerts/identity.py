@@ -30,10 +30,15 @@ def identity_faults(value: Any, where: str, own_place: str) -> list[Fault]:
     """Each field of JSON that names a person, with its place; nothing of what stands under ``own_place``."""
     found = []
     for path in _named(value, where, own_place):
-        found.append(Fault(path[:200], "identity of persons is not taken: leave this field out"))
+        found.append(Fault(shown(path)[:200], "identity of persons is not taken: leave this field out"))
         if len(found) == MOST_TOLD:
             break
     return found
+
+
+def shown(text: str) -> str:
+    """What somebody sent, such as a field's name, as it can be sent back: half characters and the like are "?"."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def number_of_a_person(text: str) -> str | None:

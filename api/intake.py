@@ -143,7 +143,7 @@ def _readable(asked: ReportAsked | Unreadable, sender: Reporter, evidence: tuple
     try:
         return asked.report(evidence)
     except InvalidInput as error:
-        return Unreadable(asked.id, (Fault("data.geometry", str(error)),))
+        return Unreadable(asked.id, (Fault("data", str(error)),))
 
 
 def _answer_one(taken: TakenShown) -> JSONResponse:

@@ -1,6 +1,7 @@
 """Reports at the edge: CloudEvents 1.0 whose data is a GeoJSON Feature, one or a batch; and what is answered."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -17,13 +18,15 @@ from pydantic import (
     model_validator,
 )
 
-from alerts.identity import identity_faults
+from alerts.arguments import free_text
+from alerts.identity import identity_faults, shown
 from alerts.intake import MOST_AT_ONCE, PHONE_ACCURACY_M, Report, Taken
 from alerts.intake_answers import Status
 from api.schemas import Body, Free, Number, Text
 from models.errors import Fault
 from models.geo import GeoPoint, MapSystem, place_of
 from models.incident import Evidence, Phase, Severity
+from models.text import checked_text
 
 OWN_ID = r"^[A-Za-z0-9][A-Za-z0-9._:\-]{0,127}$"
 COLOURS = {severity.name.lower(): severity for severity in Severity}
@@ -108,13 +111,13 @@ class ReportAsked(Body):
         return value
 
     def report(self, evidence: tuple[Evidence, ...] = ()) -> Report:
-        """Raises InvalidInput for a place that is not on Earth."""
+        """Raises InvalidInput for a place that is not on Earth, and for text with characters that do not show."""
         said = self.data.properties
         place, measure = _placed(self.data.geometry, said.system)
         return Report(
             external_id=self.id,
             kind=said.kind,
-            text=said.text and " ".join(said.text.split()),
+            text=None if said.text is None else free_text(said.text),
             place=place,
             accuracy_m=said.accuracy_m,
             severity=COLOURS[said.colour] if said.colour else None,
@@ -122,7 +125,7 @@ class ReportAsked(Body):
             key=said.key,
             at_s=self.time.timestamp() if self.time else None,
             measure={**said.measure, **measure},
-            contact=said.reporter.contact if said.reporter else None,
+            contact=checked_text(said.reporter.contact, "the contact") if said.reporter else None,
             evidence=evidence,
         )
 
@@ -149,12 +152,13 @@ def _read(value: object) -> ReportAsked | Unreadable:
     try:
         return ReportAsked.model_validate(value)
     except ValidationError as error:
-        named = value.get("id") if isinstance(value, dict) else None
+        own_id = value.get("id") if isinstance(value, dict) else None
         faults = [
-            Fault(".".join(map(str, item["loc"]))[:200] or "report", str(item["msg"])[:300])
+            Fault(shown(".".join(map(str, item["loc"])))[:200] or "report", shown(str(item["msg"]))[:300])
             for item in error.errors(include_url=False, include_input=False, include_context=False)[:20]
         ]
-        return Unreadable(named[:128] if isinstance(named, str) else "", tuple(faults))
+        known = isinstance(own_id, str) and re.match(OWN_ID, own_id)
+        return Unreadable(str(own_id) if known else "", tuple(faults))
 
 
 def read_event(said: bytes) -> ReportAsked | Unreadable:

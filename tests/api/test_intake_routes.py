@@ -179,6 +179,10 @@ def test_above_its_rate_a_source_is_told_when_to_come_again(world: World) -> Non
         report("x", accuracy_m=-1),
         report("x", accuracy_m=1e300),
         report("x", text="a\x00b"),
+        report("x", text="\ud800"),
+        report("x", reporter={"contact": "\ud800"}),
+        report("x", measure={"\ud800face": 1, "face\ud800": 1}),
+        {**report("x"), "\ud800": 1},
         report("x", measure={"deep": [[[[[[[[1]]]]]]]]}),
         report("x", idNumber="610902199001011234"),
         report("x", reporter={"name": "z", "contact": "c"}),
@@ -190,9 +194,12 @@ def test_above_its_rate_a_source_is_told_when_to_come_again(world: World) -> Non
 def test_what_is_no_report_is_refused_and_said_why(world: World, event: Any) -> None:
     client, _ = registered(world)
     with client:
-        answer = client.post("/v1/intake", json=event)
+        headers = {"Content-Type": "application/cloudevents+json"}
+        answer = client.post("/v1/intake", content=json.dumps(event), headers=headers)
+        both = client.post("/v1/intake", content=json.dumps([event, report("y")]), headers=headers)
     assert answer.status_code == 422, answer.text
     assert answer.json()["errors"]
+    assert [one["status"] for one in both.json()["results"]] == [422, 201]
     assert "610902199001011234" not in answer.text
 
 
