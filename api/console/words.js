@@ -5,7 +5,7 @@ const zh = {
   save: "保存", changed: "密码已修改", photo: "拍照上传", uploading: "正在遮挡人脸与车牌并上传…", uploaded: "照片已上传", text: "说明", needs_photo: "请先上传现场照片。",
   needs_text: "请先填写说明。", choose: "请选择", picture: "已遮挡的画面", persons: "现有人数", seen: "最近一次", incidents: "检测次数", clear: "画面显示现场已恢复", mine: "由您处置",
   others: "已有人处置", claimed: "您已抢单，请在此时间前接单：", claimed_by_other: "他人已抢单，至", unreachable: "无法连接服务器，请稍后再试。", resend: "重新上传照片", wrong_password: "用户名或密码不正确。",
-  again: "请在 {s} 秒后重试。", practice: "演练",
+  again: "请在 {s} 秒后重试。", practice: "演练", members: "同一成因，共 {n} 条告警",
   problem: {
     unauthenticated: "登录已失效，请重新登录。", stale_version: "内容已被他人更新，未执行。请查看最新内容后再决定。", too_many_attempts: "尝试次数过多。", unavailable: "系统部分服务暂不可用，未执行。",
     too_large: "照片过大，请缩小后再上传。",
@@ -42,7 +42,7 @@ const en = {
   persons: "persons at the last look:", seen: "last seen", incidents: "times detected", clear: "the scene appears clear", mine: "yours to handle",
   others: "someone is handling it", claimed: "you claimed it: accept it before", claimed_by_other: "someone else claimed it until",
   unreachable: "The server does not answer. Try again soon.", resend: "Send the photo again", wrong_password: "The user name or the password is wrong.",
-  again: "Try again in {s} s.", practice: "EXERCISE",
+  again: "Try again in {s} s.", practice: "EXERCISE", members: "One case of {n} alerts",
   problem: {
     unauthenticated: "Your sign-in has ended. Please sign in again.",
     stale_version: "Not done: someone changed it meanwhile. Look at how it is now, then decide.", too_many_attempts: "Too many tries.",

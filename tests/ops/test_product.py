@@ -38,6 +38,8 @@ def test_settings_survive_the_trip_to_a_process() -> None:
         "WANGGE_DETECTOR": "other",
         "WANGGE_DETECTOR_TILES": "3x2",
         "WANGGE_CLAIM_LEASE_S": "7",
+        "WANGGE_STORM_LIMIT": "9",
+        "WANGGE_TOWN_LEVEL": "2",
         "WANGGE_SESSION_S": "61",
         "WANGGE_PHOTO_MAX_BYTES": "2048",
         "WANGGE_SECURE_COOKIES": "1",
