@@ -64,7 +64,7 @@ def locked(engine: Engine) -> Iterator[None]:
             holder.execute("ROLLBACK")
         return
     with engine.connect() as connection, connection.begin() as transaction:
-        connection.execute(text("LOCK TABLE source_cursors, events IN ACCESS EXCLUSIVE MODE"))
+        connection.execute(text("LOCK TABLE source_cursors, events IN EXCLUSIVE MODE"))
         yield
         transaction.rollback()
 

@@ -19,7 +19,7 @@ FAULTS = ("flush", "out-of-memory", "locked", "full-disk")
 def proved(*words: str, without: tuple[str, ...] = ()) -> tuple[int, dict[str, Any]]:
     left_out = [word for name in without for word in ("--without", name)]
     command = [sys.executable, "-m", "wangge", "bench", "loss", "--check", "--json", *words, *left_out]
-    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=110)
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=240)
     assert done.stdout, done.stderr[-2000:]
     return done.returncode, json.loads(done.stdout)
 
