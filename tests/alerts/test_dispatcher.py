@@ -336,7 +336,7 @@ def test_the_process_survives_a_kill_and_ends_on_sigterm(town: Engine, redis: Re
     assert events[-2:] == ["the dispatcher runs", "the dispatcher has ended"]
     assert count(town, "alerts") == 4
     (noted,) = audit(town, [data_of(path) / "anchors.log"], "this").anchored
-    assert noted.position == 4  # the last words of one that ends well
+    assert noted.position == last_position(town) >= 4  # the last words of one that ends well
 
 
 @pytest.mark.parametrize(
