@@ -136,7 +136,7 @@ def folded(connection: Connection, alert_ids: Sequence[str], position: int) -> d
 def _next(case: Case | None, event: Event) -> Case:
     before, fact = case or (None, None)
     after = apply(before, event)
-    return replace(after, evidence=(), measure={}), step(fact, before, after, event)
+    return after, step(fact, before, after, event)
 
 
 def _count(cases: dict[str, Case | None], log: Sequence[Event], zones: Mapping[str, str]) -> dict[Key, Counter[int]]:
@@ -198,12 +198,17 @@ def _keep(connection: Connection, cases: Mapping[str, Case | None]) -> None:
     """Open cases are kept as they were counted; what has ended is folded again from its log, should it move."""
     connection.execute(delete(figure_cases).where(_CASES.alert_id.in_(list(cases))))
     rows = [
-        {"alert_id": alert_id, "body": {"alert": alert_to_json(case[0]), "fact": fact_to_json(case[1])}}
+        {"alert_id": alert_id, "body": {"alert": alert_to_json(_slim(case[0])), "fact": fact_to_json(case[1])}}
         for alert_id, case in cases.items()
         if case and case[0].state not in ENDED
     ]
     if rows:
         connection.execute(insert(figure_cases), rows)
+
+
+def _slim(alert: Alert) -> Alert:
+    """Without what no figure looks at."""
+    return replace(alert, evidence=(), measure={})
 
 
 def packed(counts: Mapping[int, int]) -> bytes:

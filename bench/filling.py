@@ -13,7 +13,9 @@ from typing import Any
 import psycopg
 from sqlalchemy import Engine, Index, insert, text
 
+from alerts.clock_policies import ClockPolicies
 from alerts.database import open_database, upgrade, writing
+from alerts.recount import rebuild
 from alerts.sealer import GENESIS
 from bench.specimens import KINDS, PEOPLE, SOURCE, Which, columns, moulds, person_row
 from bench.town import NOW, Leaf, furnish
@@ -72,6 +74,8 @@ def fill(url: str, cases: int, leaves: int, people: int, say: Callable[[str], No
                 numbers = "pg_get_serial_sequence('events', 'seq'), (SELECT max(seq) FROM events)"
                 connection.execute(text(f"SELECT setval({numbers})"))
                 connection.execute(text("ANALYZE"))
+        say("figures")
+        rebuild(engine, ClockPolicies(engine), NOW)
     finally:
         engine.dispose()
 
