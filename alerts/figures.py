@@ -77,6 +77,7 @@ TIMES: Mapping[Time, tuple[str, str, str]] = {
     Time.CLOSE: ("close", "结案用时", "time to close"),
 }
 NOT_KEPT: Mapping[str, tuple[str, str, str]] = {
+    "reduction_to_cases": ("归并率", "alerts ÷ cases", "alerts that were grouped into one case are counted one by one"),
     "missed": ("漏报率", "missed", "no record says which people's reports lay within a camera's view"),
 }
 """Figures of the list that the ledger cannot give yet, with why."""
