@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -49,6 +50,19 @@ Idempotency-Key and the version that they were decided on.
 """
 
 
+class Application(FastAPI):
+    """FastAPI, whose document says of errors what they are: it gives a model the type of the route's answer."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            document = super().openapi()
+            problem = {"$ref": "#/components/schemas/Problem"}
+            for item in document["paths"].values():
+                for operation in item.values():
+                    operation["responses"]["default"]["content"] = {"application/problem+json": {"schema": problem}}
+        return super().openapi()
+
+
 def create_app(services: Services) -> FastAPI:
     """The ASGI application around ``services``."""
 
@@ -62,7 +76,7 @@ def create_app(services: Services) -> FastAPI:
             with suppress(asyncio.CancelledError):
                 await following
 
-    app = FastAPI(
+    app = Application(
         title="Wangge",
         version=_version(),
         description=_DESCRIPTION,
