@@ -47,7 +47,9 @@ WITHIN_MS = 50.0
 Question = Callable[[], object]
 
 
-def questions(engine: Engine, desk: Desk, leaves: list[Leaf], chance: random.Random) -> dict[str, Question]:
+def questions(
+    engine: Engine, desk: Desk, leaves: list[Leaf], chance: random.Random, *, of_figures: bool
+) -> dict[str, Question]:
     """By name; each asks for another grid every time."""
     operator = PEOPLE[0]
 
@@ -80,7 +82,14 @@ def questions(engine: Engine, desk: Desk, leaves: list[Leaf], chance: random.Ran
         return desk.alert(alert.id, operator), desk.log(alert.id, operator)
 
     closed, rare = [State.CLOSED], ["camera_offline"]
-    return {
+    counted = {
+        "figures of the city by hour": judged(1, Bucket.HOUR, 160 / 24),
+        "figures of the city by day": judged(1, Bucket.DAY, 98),
+        "figures of the city by month": judged(1, Bucket.MONTH, DAYS),
+        "figures of a town by day": judged(2, Bucket.DAY, 98),
+        "figures of a grid by month": judged(4, Bucket.MONTH, DAYS),
+    }
+    return (counted if of_figures else {}) | {
         "queue of the city": queue(1),
         "queue of the city, two pages": behind,
         "queue of a town": queue(2),
@@ -105,11 +114,6 @@ def questions(engine: Engine, desk: Desk, leaves: list[Leaf], chance: random.Ran
         "list of a grid, closed, red": listed(level=4, states=closed, severity=Severity.RED),
         "list, closed, a rare kind": listed(states=closed, kinds=rare),
         "an alert and its log": looked_at,
-        "figures of the city by hour": judged(1, Bucket.HOUR, 160 / 24),
-        "figures of the city by day": judged(1, Bucket.DAY, 98),
-        "figures of the city by month": judged(1, Bucket.MONTH, DAYS),
-        "figures of a town by day": judged(2, Bucket.DAY, 98),
-        "figures of a grid by month": judged(4, Bucket.MONTH, DAYS),
     }
 
 
@@ -170,7 +174,9 @@ class _Case:
         self._desk.execute(alert.id, Command(what, actor, arguments), alert.version, now_s)
 
 
-def measure(url: str, asked: int, rate: float) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
+def measure(
+    url: str, asked: int, rate: float, *, of_figures: bool
+) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
     """Milliseconds of each question, and of a change; asked in turn: what else the machine does falls on all."""
     context = multiprocessing.get_context("spawn")
     begun, stop, (here, there) = context.Event(), context.Event(), context.Pipe(duplex=False)
@@ -178,7 +184,7 @@ def measure(url: str, asked: int, rate: float) -> tuple[dict[str, dict[str, floa
     writer = context.Process(target=write, args=(url, rate, name, begun, stop, there))
     _, leaves = city(GRIDS)
     with opened(url) as (engine, desk):
-        wanted = questions(engine, desk, leaves, random.Random(2))
+        wanted = questions(engine, desk, leaves, random.Random(2), of_figures=of_figures)
         for ask in wanted.values():  # what is read once, is read
             ask()
         writer.start()
@@ -207,7 +213,7 @@ def _figures(took_ms: list[float]) -> dict[str, float]:
     return {name: round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 2) for name, share in at.items()}
 
 
-def plans(url: str, leaves: list[Leaf]) -> dict[str, list[str]]:
+def plans(url: str, leaves: list[Leaf], *, of_figures: bool = True) -> dict[str, list[str]]:
     """How the database goes about each question's statements."""
     found: dict[str, list[str]] = {}
     with opened(url) as (engine, desk):
@@ -218,7 +224,7 @@ def plans(url: str, leaves: list[Leaf]) -> dict[str, list[str]]:
                 seen.append((statement, values))
 
         event.listen(engine, "before_cursor_execute", note)
-        for name, ask in questions(engine, desk, leaves, random.Random(3)).items():
+        for name, ask in questions(engine, desk, leaves, random.Random(3), of_figures=of_figures).items():
             seen.clear()
             ask()
             asked = list(seen)
@@ -238,6 +244,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--writes", type=float, default=20.0, help="changes a second meanwhile")
     parser.add_argument("--keep", type=Path, help="folder where SQLite's filled ledger stays, for the next time")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument(
+        "--without-figures", dest="figures", action="store_false", help="do not count, nor ask for them"
+    )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--check", action="store_true", help=f"exit 1 where a p99 is above {WITHIN_MS:.0f} ms")
     wanted = parser.parse_args(arguments)
@@ -246,12 +255,12 @@ def main(arguments: list[str]) -> int:
         began_s = time.monotonic()
         if wanted.database == "postgresql":
             url = closing.enter_context(postgresql_server(durable=True))
-            fill(url, wanted.cases, GRIDS, PERSONS, _say)
+            fill(url, wanted.cases, GRIDS, PERSONS, _say, figures=wanted.figures)
         else:
-            url = f"sqlite:///{_filled(folder, wanted.cases)}"
+            url = f"sqlite:///{_filled(folder, wanted.cases, wanted.figures)}"
         filled_s = time.monotonic() - began_s
-        found, changes = measure(url, wanted.asked, wanted.writes)
-        how = plans(url, city(GRIDS)[1])
+        found, changes = measure(url, wanted.asked, wanted.writes, of_figures=wanted.figures)
+        how = plans(url, city(GRIDS)[1], of_figures=wanted.figures)
     missed = [name for name, took in found.items() if took["p99_ms"] > WITHIN_MS]
     if wanted.json:
         report = {"cases": wanted.cases, "filled_s": round(filled_s, 1), "changes": changes, "questions": found}
@@ -265,13 +274,13 @@ def main(arguments: list[str]) -> int:
     return 1 if wanted.check and missed else 0
 
 
-def _filled(folder: Path, cases: int) -> Path:
+def _filled(folder: Path, cases: int, figures: bool) -> Path:
     """The file of a filled ledger. It gets its name when it is whole."""
-    file = folder / f"cases-{cases}.db"
+    file = folder / f"cases-{cases}{'' if figures else '-uncounted'}.db"
     if not file.exists():
         draft = folder / f"draft-{cases}.db"
         draft.unlink(missing_ok=True)
-        fill(f"sqlite:///{draft}", cases, GRIDS, PERSONS, _say)
+        fill(f"sqlite:///{draft}", cases, GRIDS, PERSONS, _say, figures=figures)
         draft.rename(file)
     return file
 
