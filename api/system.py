@@ -131,7 +131,8 @@ def metrics(house: House) -> Response:
     """For loopback addresses, or a bearer token of someone with audit:read."""
     by_state = {state.value: count for state, count in counts(house.engine).items()}
     judged = Judged(*of_installation(house.engine, house.now()))
-    text = house.metrics.text(house.tail.streams, by_state, statuses(house), deliveries.counts(house.engine), judged)
+    streams = house.tail.readers.total()
+    text = house.metrics.text(streams, by_state, statuses(house), deliveries.counts(house.engine), judged)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
