@@ -1,6 +1,7 @@
 """How fast queue and lists answer on a ledger of a million cases, while alerts come in and people work.
 
-``python -m bench.ledger [--cases N] [--asked N] [--writes N] [--keep FOLDER] [--database KIND] [--json] [--check]``
+``python -m bench.ledger [--cases N] [--asked N] [--writes N] [--keep FOLDER] [--database KIND]
+[--without-figures] [--json] [--check]``
 
 A city of 4,642 grids and 15,000 people, its cases over 400 days, one in a hundred open. Another process raises alerts,
 takes them through acknowledge, dispatch, claim and accept, and seals their log. Asked is the desk itself, as the API's
