@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from alerts import idempotency, leases, rollups, sealer
 from alerts.desk import Desk
-from alerts.ledger import LONGEST_AS_RECEIVED, IncidentRow
+from alerts.ledger import LONGEST_AS_RECEIVED, IncidentRow, cursor_of
 from alerts.queue import Consumer, Delivery, EventStream
 from alerts.reception import OutOfOrder
 from models import crash
@@ -149,9 +149,26 @@ class Dispatcher:
             self._checked = True
         if not self._in_hand:
             most = max(1, self.batch - len(self._early))
-            fresh = self.consumer.read(most, min(self.block_ms, LOOK_AGAIN_MS) if self._early else self.block_ms)
-            self._in_hand, self._early = self._early + fresh, []
+            self._early += self.consumer.read(most, min(self.block_ms, LOOK_AGAIN_MS) if self._early else self.block_ms)
+            blocked = self._blocked()
+            self._in_hand = [each for each in self._early if each.source not in blocked]
+            self._early = [each for each in self._early if each.source in blocked]
         return self._settle()
+
+    def _blocked(self) -> set[str]:
+        """Sources whose cursor stands where it stood, and nobody brought what comes next: not worth the write lock."""
+        now_s = self.clock()
+        lowest: dict[str, int] = {}
+        for each in self._early:
+            if each.source in self._gaps:
+                lowest[each.source] = min(each.seq or 0, lowest.get(each.source, each.seq or 0))
+        return {
+            source
+            for source, seq in lowest.items()
+            if seq > self._gaps[source][0] + 1
+            and now_s - self._gaps[source][1] < PATIENCE_S
+            and cursor_of(self.engine, source) == self._gaps[source][0]
+        }
 
     def reclaim(self) -> int:
         """Takes over what another dispatcher, or this one, left unacknowledged."""

@@ -220,6 +220,7 @@ def test_what_came_before_its_turn_waits_for_the_other_dispatcher(
     held = other.consumer.read(3, 1)  # the other one has 1 to 3 in hand, and is slow
     assert dispatcher.take_in() == 3
     assert cursor_of(town, "worker:1") == 0
+    assert dispatcher.take_in() == 0, "nothing has changed: not worth the write lock"
     other._in_hand = held
     assert other.take_in() == 3
     assert dispatcher.take_in() == 3
