@@ -9,7 +9,7 @@ from world import SOUTH, World
 
 from models.people import PERMISSIONS, Role
 
-NOWHERE = {
+NOWHERE: dict[str, Any] = {
     "leaf": "NOWHERE",
     "alert_id": "0" * 26,
     "camera_id": "1" * 26,
