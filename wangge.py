@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from models.errors import NotFound, WanggeError
+from ops.intake_commands import intake_source
 from ops.people_commands import duty, user
 from ops.printing import Json, complain, print_findings, print_json, print_rows
 from ops.registry_commands import camera, grid, registry_of
+from ops.tls_commands import tls
 
 if TYPE_CHECKING:
     from models.settings import Settings
@@ -38,6 +40,8 @@ for _name, _part in (
     ("grid", grid),
     ("user", user),
     ("duty", duty),
+    ("intake-source", intake_source),
+    ("tls", tls),
     ("doctor", _doctor),
 ):
     app.add_typer(_part, name=_name)
@@ -94,6 +98,8 @@ def up(as_json: Json = False) -> None:
         tell("ready", url=product.url)
         if not as_json and (hint := _first_steps(product)):
             typer.echo(hint)
+        if not as_json and (hint := _trust(product)):
+            typer.echo(hint)
         shown = product.processes()
         while not ending.wait(0.5):
             for before, now in zip(shown, product.processes(), strict=True):
@@ -114,6 +120,20 @@ def _first_steps(product: "Product") -> str | None:
         f"(WANGGE_DATA={product.settings.data}):\n"
         "  wangge grid import FILE.geojson\n"
         "  wangge user add USERNAME --name NAME --role admin@GRID_CODE"
+    )
+
+
+def _trust(product: "Product") -> str | None:
+    """How others come to trust a certificate of our own."""
+    from api.tls import pair_of, read_certificate, spelt
+
+    pair = pair_of(product.settings)
+    if pair is None or pair.ca is None:
+        return None
+    return (
+        f"手机和电脑打开 {product.url}/trust（换成本机地址）安装根证书，并核对指纹 / phones and computers install the "
+        f"authority from /trust under this machine's address, and compare:\n"
+        f"  SHA-256 {spelt(read_certificate(pair.ca).sha256)}"
     )
 
 
@@ -209,6 +229,22 @@ def doctor_audit(as_json: Json = False) -> None:
     print_findings([audit(_settings())], as_json)
 
 
+@_doctor.command("figures")
+def doctor_figures(
+    as_json: Json = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="重新统计 Count everything anew from the log first.")
+    ] = False,
+) -> None:
+    """核对指标 Recount every figure from the log and say whether what is kept equals it.
+
+    Examples: wangge doctor figures; wangge doctor figures --rebuild
+    """
+    from ops.figure_checks import figures
+
+    print_findings([figures(_settings(), time.time(), rebuild=rebuild)], as_json)
+
+
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
 )
@@ -248,16 +284,11 @@ def backup(
         f"已备份 {len(manifest.files)} 个文件，其中有摄像机密码的密钥，请妥善保管 / "
         f"saved {len(manifest.files)} files in {file}; it holds the key to the camera passwords: guard it"
     )
-    if manifest.ledger_elsewhere:
-        typer.echo(
-            "台账在 PostgreSQL，不在此备份内，请随后用 pg_dump 备份 / "
-            "the ledger is on PostgreSQL and not in here: save it with pg_dump, after this"
-        )
 
 
 @app.command()
 def restore(file: Annotated[Path, typer.Argument(help="备份文件 An archive that `wangge backup` wrote.")]) -> None:
-    """恢复 Bring a backup back into an empty data directory. Everyone has to sign in again.
+    """恢复 Bring a backup back into an empty data directory, and PostgreSQL's empty database. All sign in again.
 
     Example: WANGGE_DATA=/srv/wangge wangge restore wangge.tar.gz
     """

@@ -5,17 +5,20 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import structlog
 
+from alerts.anchor import Anchor
 from alerts.database import open_database, schema_fault
 from alerts.desk import Desk
 from alerts.dispatcher import Dispatcher
 from alerts.queue import Consumer, EventStream, check_redis, connect
 from alerts.registry import Registry
+from alerts.storms import storms_of
 from alerts.vault import Vault
 from models import logs
-from models.errors import Misconfigured, WanggeError
+from models.errors import Misconfigured, RetryLater, WanggeError
 from models.settings import Settings, read_settings
 from models.stopping import stop_on_signals
 
@@ -41,22 +44,35 @@ def _run(settings: Settings) -> None:
     fault = schema_fault(engine)
     if fault is not None:
         raise Misconfigured(fault)
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)  # for the anchor
+    except OSError as error:
+        raise Misconfigured(f"WANGGE_DATA: {settings.data} cannot be made ({error.strerror})") from None
     client = connect(settings.redis_url)
     holder = f"{socket.gethostname()[:30]}:{os.getpid()}"
+    anchor = Anchor(engine, settings.anchors)
     dispatcher = Dispatcher(
         engine=engine,
-        desk=Desk(engine, Registry(engine, Vault(settings.key_file)), claim_lease_s=settings.claim_lease_s),
+        desk=Desk(
+            engine,
+            Registry(engine, Vault(settings.key_file)),
+            claim_lease_s=settings.claim_lease_s,
+            storms=storms_of(settings),
+        ),
         consumer=Consumer(client, holder),
         stream=EventStream(client),
         check=lambda: check_redis(client),
         holder=holder,
         clock=time.time,
+        anchor=anchor,
     )
     stop = threading.Event()
     stop_on_signals(stop)
     dispatcher.log.info("the dispatcher runs", holder=holder)
     try:
         dispatcher.run(stop)
+        with suppress(RetryLater):  # what is sealed while nobody runs cannot be noted; what was, is
+            anchor.note(time.time(), due=True)
     finally:
         client.close()
         engine.dispose()

@@ -9,10 +9,12 @@ from typing import Any
 from models.camera import SourceUrl, Zone
 from models.errors import Fault, InvalidInput
 from models.geo import ControlPoint, GeoPoint, GroundPlane, distance_m
-from models.incident import kind_of
+from models.incident import KINDS, kind_of
 from models.text import checked_text
 
 MOST_ZONES = 50
+LONGEST_ABOUT = 64
+"""Characters of a site or upstream."""
 MOST_CONTROL_POINTS = 100
 FARTHEST_CONTROL_POINT_M = 5_000.0
 """Farther than a city camera sees the ground; a longitude swapped for a latitude is farther still."""
@@ -24,7 +26,8 @@ _GBT28181_CAMERA_TYPES = ("131", "132")
 
 @dataclass(frozen=True)
 class NewCamera:
-    """A camera point as someone enters it. ``grid_code`` None: the grid that ``place`` lies in."""
+    """A camera point as someone enters it. ``grid_code`` None: the grid that ``place`` lies in. ``upstream``: the
+    switch or recorder without which it is dark; ``site``: the building, square or pole that it belongs to."""
 
     code: str
     name: str
@@ -35,6 +38,8 @@ class NewCamera:
     zones: tuple[Zone, ...] = ()
     control_points: tuple[ControlPoint, ...] = ()
     enabled: bool = True
+    site: str | None = None
+    upstream: str | None = None
 
     def __post_init__(self) -> None:
         """Raises InvalidInput; ``faults`` names each field."""
@@ -54,7 +59,11 @@ def _text_faults(camera: NewCamera) -> list[Fault]:
                 f"a 20-digit GB/T 28181 code of a camera has 131 or 132 at digits 11 to 13, not {camera.code[10:13]}",
             )
         )
-    for name, text, what in (("name", camera.name, "the name"), ("purpose", camera.purpose, "the purpose")):
+    named = [("name", camera.name, "the name"), ("purpose", camera.purpose, "the purpose")]
+    about = (("site", camera.site, "the site"), ("upstream", camera.upstream, "the upstream"))
+    for name, text, what in named + [(name, text, what) for name, text, what in about if text is not None]:
+        if name in ("site", "upstream") and len(text) > LONGEST_ABOUT:
+            faults.append(Fault(name, f"at most {LONGEST_ABOUT} characters"))
         try:
             checked_text(text, what)
         except InvalidInput as error:
@@ -75,12 +84,18 @@ def _zone_faults(zones: Sequence[Zone]) -> list[Fault]:
         try:
             checked_text(zone.name, "the name")
             for kind in zone.kinds:
-                kind_of(kind)
+                _check_seen(kind)
             for kind, levels in zone.levels.items():
                 _check_levels(kind, levels)
         except InvalidInput as error:
             faults.append(Fault(f"zones[{zone.id}]", str(error)))
     return faults
+
+
+def _check_seen(kind: str) -> None:
+    if not kind_of(kind).by_camera:
+        seen = ", ".join(sorted(code for code, kind in KINDS.items() if kind.by_camera))
+        raise InvalidInput(f"{kind} is reported, no zone looks for it; a camera's zones look for: {seen}")
 
 
 def _check_levels(kind: str, levels: Any) -> None:

@@ -176,6 +176,8 @@ def _values(camera: NewCamera, grid: Grid) -> dict[str, Any]:
         "zones": [zone_to_json(zone) for zone in camera.zones],
         "control_points": [control_point_to_json(point) for point in camera.control_points],
         "enabled": camera.enabled,
+        "site": camera.site,
+        "upstream": camera.upstream,
     }
 
 
@@ -191,6 +193,8 @@ def _entered(row: Row[Any]) -> NewCamera:
         zones=point.zones,
         control_points=point.control_points,
         enabled=point.enabled,
+        site=point.site,
+        upstream=point.upstream,
     )
 
 
@@ -207,6 +211,8 @@ def _point(row: Row[Any], credentials: Credentials | None = None) -> CameraPoint
         control_points=tuple(control_point_from_json(point) for point in row.control_points),
         enabled=row.enabled,
         version=row.version,
+        site=row.site,
+        upstream=row.upstream,
     )
 
 

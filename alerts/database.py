@@ -159,10 +159,15 @@ def _alembic(url: str) -> Config:
 
 def upgrade(engine: Engine) -> None:
     """Brings the schema to this version of the product. Does nothing where it is there already."""
-    config = _alembic(engine.url.render_as_string(hide_password=False))
     with writing(engine) as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        migrate(connection)
+
+
+def migrate(connection: Connection, revision: str = "head") -> None:
+    """As ``upgrade``, in the caller's transaction. Raises alembic's CommandError for a revision that is not known."""
+    config = _alembic(connection.engine.url.render_as_string(hide_password=False))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 def schema_fault(engine: Engine) -> str | None:

@@ -1,16 +1,18 @@
 """What is to be delivered, to phones and to other systems: one row per message and receiver, until it is settled.
 
-A row goes out at most one at a time per receiver, the oldest first, so that one that fails is not hurried by the next.
+To one receiver a few go out at once, what tells of one alert strictly in order. One that fails gets one at a time, so
+that it is not hurried by the next.
 Before it goes out its next try is written down: whoever dies on the way leaves a row that is tried again, under the
 same key.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, or_, select, update
+from sqlalchemy import Connection, Engine, Row, Select, case, func, or_, select, update
 
 from alerts.database import reading, writing
 from alerts.policy import NO_SUCH_THING
@@ -22,9 +24,12 @@ from models.tables import alerts, deliveries
 NOTICE, WEBHOOK = "notice", "webhook"
 WAITING, SENT, DROPPED, DEAD = "waiting", "sent", "dropped", "dead"
 STATES = (WAITING, SENT, DROPPED, DEAD)
+FAILED = "failed"
 
 IN_FLIGHT_S = 60.0
 """Above what one message can take. After this it is taken for lost with whoever was sending it."""
+AT_ONCE = 4
+"""Messages on their way to one receiver."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +67,8 @@ def _of(row: Row[Any]) -> Delivery:
 def claim(engine: Engine, now_s: float, limit: int) -> list[Delivery]:
     """Up to ``limit`` that are to go out now, marked as begun: the oldest of each receiver."""
     kept = deliveries.c
-    open_ = (kept.state == WAITING) & or_(kept.attempts > 0, kept.due_s <= now_s)
-    heads = select(func.min(kept.id)).where(open_).group_by(kept.target_id)
-    due = select(deliveries).where(kept.id.in_(heads), kept.due_s <= now_s).order_by(kept.due_s, kept.id).limit(limit)
+    turns = _turns(now_s)
+    due = select(deliveries).where(kept.id.in_(turns), kept.due_s <= now_s).order_by(kept.due_s, kept.id).limit(limit)
     with reading(engine) as connection:  # the write lock is not for looking
         if connection.execute(due.limit(1)).first() is None:
             return []
@@ -73,6 +77,20 @@ def claim(engine: Engine, now_s: float, limit: int) -> list[Delivery]:
         begun = update(deliveries).where(kept.id.in_([item.id for item in found]))
         connection.execute(begun.values(attempts=kept.attempts + 1, due_s=now_s + IN_FLIGHT_S))
     return [Delivery(**{**vars(item), "attempts": item.attempts + 1}) for item in found]
+
+
+def _turns(now_s: float) -> Select[tuple[int]]:
+    """Whose turn it is at each receiver, those included that are on their way or wait to be tried again."""
+    kept = deliveries.c
+    open_ = (kept.state == WAITING) & or_(kept.attempts > 0, kept.due_s <= now_s)
+    failed = func.max(case((kept.said.is_not(None), 1), else_=0)).label("failed")
+    first = func.min(kept.id).label("id")
+    heads = select(kept.target_id, first, failed).where(open_).group_by(kept.target_id, kept.alert_id).subquery()
+    failed_first = (heads.c.failed.desc(), heads.c.id)
+    rank = func.row_number().over(partition_by=heads.c.target_id, order_by=failed_first).label("rank")
+    any_failed = func.max(heads.c.failed).over(partition_by=heads.c.target_id).label("failed")
+    ranked = select(heads.c.id, rank, any_failed).subquery()
+    return select(ranked.c.id).where(ranked.c.rank <= case((ranked.c.failed == 1, 1), else_=AT_ONCE))
 
 
 def settle(engine: Engine, item: Delivery, state: str, said: str | None, now_s: float) -> None:
@@ -146,9 +164,16 @@ def retry(engine: Engine, actor: Actor, delivery_id: int, now_s: float) -> Deliv
         return _of(connection.execute(select(deliveries).where(deliveries.c.id == delivery_id)).one())
 
 
-def counts(engine: Engine) -> dict[tuple[str, str], int]:
-    """How many of each purpose are in each state."""
+def counts(engine: Engine) -> dict[tuple[str, str, str], int]:
+    """How many of each purpose are in each state, and why: the reason of what was dropped, without its particulars;
+    ``failed`` for what waits to be tried again; else empty."""
     kept = deliveries.c
-    query = select(kept.purpose, kept.state, func.count()).group_by(kept.purpose, kept.state)
+    said = case(
+        (kept.state == DROPPED, kept.said), ((kept.state == WAITING) & kept.said.is_not(None), FAILED), else_=""
+    ).label("reason")
+    query = select(kept.purpose, kept.state, said, func.count()).group_by(kept.purpose, kept.state, said)
+    found: Counter[tuple[str, str, str]] = Counter()
     with reading(engine) as connection:
-        return {(purpose, state): count for purpose, state, count in connection.execute(query)}
+        for purpose, state, reason, count in connection.execute(query):
+            found[purpose, state, reason.partition(":")[0]] += count
+    return dict(found)

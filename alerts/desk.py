@@ -8,19 +8,22 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 
-from alerts import idempotency, inquiry, late, ledger, listing
+from alerts import erasure, idempotency, inquiry, late, ledger, listing, silences
 from alerts.clockwork import Clockwork, Failed
 from alerts.database import reading, transact, writing
 from alerts.ledger import IncidentRow
 from alerts.lifecycle import decide
 from alerts.policy import NO_SUCH_THING, check_on
+from alerts.practice import exercise
 from alerts.projection import apply, claim_expired, evidence_added, outdates
 from alerts.queries import Page
 from alerts.reception import Grids, OutOfOrder, Receipt, Reception
+from alerts.storms import Storms
 from alerts.transitions import TRANSITIONS
 from models import crash
 from models.alert import ENDED, Alert, Command, Event, State
 from models.errors import Conflict, Forbidden, NotFound, StaleVersion
+from models.geo import GeoPoint
 from models.incident import Evidence, Incident, Severity
 from models.people import Actor, Duty, Permission
 
@@ -39,8 +42,9 @@ class Places(Protocol):
 class Desk:
     """``claim_lease_s``: how long a claim holds an offer, seconds."""
 
-    def __init__(self, engine: Engine, places: Places, *, claim_lease_s: float) -> None:
+    def __init__(self, engine: Engine, places: Places, *, claim_lease_s: float, storms: Storms | None = None) -> None:
         self._engine, self._places, self._claim_lease_s = engine, places, claim_lease_s
+        self._storms = storms or Storms()
         self._clockwork = Clockwork(engine, places)
         self.policies = self._clockwork.policies
 
@@ -56,7 +60,7 @@ class Desk:
         grids = self._places.grid_index(now_s)
         return transact(
             self._engine,
-            lambda connection: Reception(connection, self._clockwork, grids, now_s).take_in(incidents),
+            lambda connection: Reception(connection, self._clockwork, grids, now_s, self._storms).take_in(incidents),
         )
 
     def reject(self, row: IncidentRow, reason: str, now_s: float) -> Receipt:
@@ -140,6 +144,20 @@ class Desk:
                 raise Conflict(f"an alert holds at most {MOST_EVIDENCE} pictures")
             return self._clockwork.append(connection, alert, evidence_added(alert, actor, role, evidence, now_s))
 
+    def erase_picture(self, alert_id: str, actor: Actor, sha256: str, reason: str, now_s: float) -> Alert:
+        """Nobody is shown the picture any more; ``erasure.sweep`` then removes its bytes.
+
+        Raises NotFound, Forbidden, InvalidInput (the reason).
+        """
+        with writing(self._engine) as connection:
+            alert = _found(ledger.load(connection, alert_id, lock=True))
+            role = check_on(alert, actor, Permission.EVIDENCE_ERASE)
+            event = erasure.picture_erased(alert, actor, role, sha256, reason, now_s)
+            if event is None:
+                return alert
+            erasure.mark_erased(connection, alert_id, sha256, now_s)
+            return self._clockwork.append(connection, alert, event)
+
     def expire_claims(self, now_s: float) -> int:
         """Re-offers cases whose claim has run out, MOST_EXPIRED at a time; how many."""
         with reading(self._engine) as connection:  # the write lock is not for looking
@@ -150,6 +168,19 @@ class Desk:
             for alert in over:
                 self._clockwork.append(connection, alert, claim_expired(alert, now_s))
         return len(over)
+
+    def wake(self, now_s: float) -> int:
+        """Raises what silences held back that are over by now, some at a time; how many alerts."""
+        with reading(self._engine) as connection:  # the write lock is not for looking
+            if not silences.ended(connection, now_s):
+                return 0
+        grids = self._places.grid_index(now_s)
+        return transact(
+            self._engine,
+            lambda connection: Reception(connection, self._clockwork, grids, now_s, self._storms).wake(
+                silences.ended(connection, now_s)
+            ),
+        )
 
     def tick(self, now_s: float, failed: Failed | None = None, limit: int = 200) -> int:
         """Fires the timers that are due; how many had an effect. ``failed`` hears of alerts that could not be moved."""
@@ -173,10 +204,14 @@ class Desk:
         kinds: Collection[str] | None = None,
         severity: Severity | None = None,
         grid_code: str | None = None,
+        practice: bool = False,
         limit: int = 50,
         after: str | None = None,
     ) -> Page[Alert]:
-        """Those in the actor's sight, newest first. Raises InvalidInput (limit, after), NotFound (the grid)."""
+        """Those in the actor's sight, newest first; exercises alone where ``practice``, else none of them.
+
+        Raises InvalidInput (limit, after), NotFound (the grid).
+        """
         with reading(self._engine) as connection:
             return listing.newest(
                 connection,
@@ -185,16 +220,35 @@ class Desk:
                 kinds=kinds,
                 severity=severity,
                 grid_code=grid_code,
+                practice=practice,
                 limit=limit,
                 after=after,
             )
 
     def queue(
-        self, grid_code: str, actor: Actor, now_s: float, *, limit: int = 50, after: str | None = None
+        self,
+        grid_code: str,
+        actor: Actor,
+        now_s: float,
+        *,
+        practice: bool = False,
+        limit: int = 50,
+        after: str | None = None,
     ) -> Page[Alert]:
-        """The grid dispatch queue of that subtree, most urgent first. Raises InvalidInput, NotFound."""
+        """The grid dispatch queue of that subtree, most urgent first; ``practice`` as in ``alerts``.
+
+        Raises InvalidInput, NotFound.
+        """
         with reading(self._engine) as connection:
-            return listing.queue(connection, grid_code, actor, now_s, limit=limit, after=after)
+            return listing.queue(connection, grid_code, actor, now_s, practice=practice, limit=limit, after=after)
+
+    def practise(
+        self, actor: Actor, grid_code: str, kind: str, text: str, place: GeoPoint | None, now_s: float
+    ) -> Alert:
+        """A new exercise. Raises as ``practice.exercise`` does, and Unavailable."""
+        with writing(self._engine, beside=True) as connection:
+            event = exercise(connection, actor, grid_code, kind, text, place, now_s)
+            return self._clockwork.append(connection, None, event)
 
 
 def _found(alert: Alert | None) -> Alert:

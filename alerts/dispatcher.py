@@ -13,9 +13,9 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from alerts import idempotency, leases, sealer
+from alerts import idempotency, leases, rollups, sealer
 from alerts.desk import Desk
-from alerts.ledger import LONGEST_AS_RECEIVED, IncidentRow
+from alerts.ledger import LONGEST_AS_RECEIVED, IncidentRow, cursor_of
 from alerts.queue import Consumer, Delivery, EventStream
 from alerts.reception import OutOfOrder
 from models import crash
@@ -24,12 +24,17 @@ from models.incident import Incident
 from models.logs import Repeats
 
 MOST_DELIVERIES = 5
-RECLAIM_IDLE_MS = 15_000
-"""Above what one batch can take (a wait of 5 s for the database's lock, and the work); else two work on one message."""
+RECLAIM_IDLE_MS, MISSED_IDLE_MS = 6_000, 1_000
+"""After how long what another was handed is taken over: above what one batch can take (a wait of 5 s for the database's
+lock, and the work), else two work on one message, which is only a waste; and while something here waits for it."""
 
-PATIENCE_S, LOOK_AGAIN_MS = 2.0, 20
-"""How long an incident waits for what its source numbered lower, which another dispatcher has in hand, and how often it
-is tried. Below the time after which a source sends again (ingest.courier)."""
+PATIENCE_S, LOOK_AGAIN_MS = 8.0, 20
+"""How long an incident waits for what its source numbered lower, which another dispatcher has in hand or Redis lost,
+and how often it is tried. Above the time after which that is taken over, or sent again (ingest.courier): what is
+dropped has to be sent again as well."""
+
+FIGURES_S = 0.2
+"""Of each second, after a storm: figures may come late, cases not."""
 
 HEARTBEAT_S = 3.0
 ALIVE_S = 10.0
@@ -46,6 +51,12 @@ class Stop(Protocol):
 
     def is_set(self) -> bool: ...
     def wait(self, timeout: float) -> bool: ...
+
+
+class Anchoring(Protocol):
+    """Notes where the sealed log stands, outside the database."""
+
+    def note(self, now_s: float) -> object: ...
 
 
 @dataclass
@@ -72,6 +83,7 @@ class Dispatcher:
     check: Callable[[], None]
     holder: str
     clock: Callable[[], float]
+    anchor: Anchoring | None = None
     log: Any = field(default_factory=lambda: structlog.get_logger("dispatcher"))
     batch: int = 200
     block_ms: int = 200
@@ -103,10 +115,13 @@ class Dispatcher:
             ("take in incidents", 0.0, self.take_in),
             ("seal", 0.05, self.seal),
             ("publish", 0.05, self.publish),
+            ("note the anchor", 1.0, lambda: self.anchor and self.anchor.note(self.clock())),
             ("end claims", 1.0, lambda: self.desk.expire_claims(self.clock())),
             ("look at the clocks", 1.0, self.tick),
+            ("end silences", 1.0, lambda: self.desk.wake(self.clock())),
+            ("count the figures", 1.0, self.count_figures),
             ("heartbeat", HEARTBEAT_S, self._beat),
-            ("reclaim", 5.0, self.reclaim),
+            ("reclaim", 1.0, self.reclaim),
             ("tidy the stream", 10.0, self.consumer.tidy),
             ("forget answers", 3600.0, lambda: idempotency.forget(self.engine, self.clock())),
         ]
@@ -134,14 +149,32 @@ class Dispatcher:
             self._checked = True
         if not self._in_hand:
             most = max(1, self.batch - len(self._early))
-            fresh = self.consumer.read(most, min(self.block_ms, LOOK_AGAIN_MS) if self._early else self.block_ms)
-            self._in_hand, self._early = self._early + fresh, []
+            self._early += self.consumer.read(most, min(self.block_ms, LOOK_AGAIN_MS) if self._early else self.block_ms)
+            blocked = self._blocked()
+            self._in_hand = [each for each in self._early if each.source not in blocked]
+            self._early = [each for each in self._early if each.source in blocked]
         return self._settle()
+
+    def _blocked(self) -> set[str]:
+        """Sources whose cursor stands where it stood, and nobody brought what comes next: not worth the write lock."""
+        now_s = self.clock()
+        lowest: dict[str, int] = {}
+        for each in self._early:
+            if each.source in self._gaps:
+                lowest[each.source] = min(each.seq or 0, lowest.get(each.source, each.seq or 0))
+        return {
+            source
+            for source, seq in lowest.items()
+            if seq > self._gaps[source][0] + 1
+            and now_s - self._gaps[source][1] < PATIENCE_S
+            and cursor_of(self.engine, source) == self._gaps[source][0]
+        }
 
     def reclaim(self) -> int:
         """Takes over what another dispatcher, or this one, left unacknowledged."""
         if self._checked and not self._in_hand:
-            self._in_hand = self.consumer.reclaim(self.reclaim_idle_ms)
+            idle_ms = min(MISSED_IDLE_MS, self.reclaim_idle_ms) if self._early else self.reclaim_idle_ms
+            self._in_hand = self.consumer.reclaim(idle_ms, but={early.message_id for early in self._early})
         return self._settle()
 
     def _settle(self) -> int:
@@ -242,6 +275,15 @@ class Dispatcher:
         """Fires the timers that are due; how many had an effect."""
         now_s = self.clock()
         return self.desk.tick(now_s, lambda error: self._stuck.failed(now_s, error))
+
+    def count_figures(self) -> int:
+        """Sealed events that the figures have not seen; how many. Not for longer than FIGURES_S at a time."""
+        until_s, total = self.clock() + FIGURES_S, 0
+        while counted := rollups.follow(self.engine, self.desk.policies, self.clock()):
+            total += counted
+            if self.clock() >= until_s:
+                break
+        return total
 
     def _beat(self) -> None:
         leases.beat(self.engine, "dispatcher", self.holder, self.clock(), ALIVE_S)

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, bindparam, insert, update
 
 from alerts.projection import alert_to_json, apply
+from alerts.triage import urgent_s
 from models import tables
 from models.alert import ENDED, Alert, Event
 from models.errors import StaleVersion
@@ -60,6 +61,10 @@ class Draft:
             about = {"alert_id": after.id, "added_by": event.actor_id, "added_s": event.at_s}
             self._rows[tables.evidence].append({**vars(item), **about})
         return after
+
+    def latest(self, alert_id: str) -> Alert | None:
+        """The alert as it will be written; None if no event of it waits here."""
+        return self._latest.get(alert_id)
 
     def set_timer(self, alert: Alert, kind: str, due_s: float) -> None:
         about = {"alert_id": alert.id, "version": alert.version, "kind": kind, "due_s": due_s}
@@ -150,5 +155,8 @@ def _columns(alert: Alert) -> dict[str, Any]:
         "changed_s": alert.changed_s,
         "claim_until_s": alert.claim.until_s if alert.claim else None,
         "unit": alert.unit,
+        "practice": alert.practice,
+        "case_id": alert.case_id,
+        "urgent_s": urgent_s(alert.severity, alert.created_s),
         "body": alert_to_json(alert),
     }

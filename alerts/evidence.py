@@ -4,7 +4,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from alerts.files import write_durably
+from alerts.files import fsync_folder, write_durably
 from models.errors import NotFound, Unavailable
 
 
@@ -39,6 +39,18 @@ class EvidenceStore:
         if hashlib.sha256(data).hexdigest() != sha256:
             raise NotFound(f"evidence {sha256} is damaged on disk: restore it from the backup")
         return data
+
+    def remove(self, sha256: str) -> bool:
+        """Whether it was there; its name is gone from the disk when this returns. Raises Unavailable."""
+        path = self._path(sha256)
+        try:
+            path.unlink()
+            fsync_folder(path.parent)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise Unavailable(f"evidence could not be removed: {error.strerror}", 10) from None
+        return True
 
     def _path(self, sha256: str) -> Path:
         return self._directory / sha256[:2] / sha256[2:4] / sha256

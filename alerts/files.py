@@ -25,7 +25,7 @@ def write_durably(path: Path, data: bytes, *, replace: bool) -> None:
     finally:
         draft.unlink(missing_ok=True)
     for folder in (path.parent, *(folder.parent for folder in made)):
-        _fsync_folder(folder)
+        fsync_folder(folder)
 
 
 def _link(draft: Path, path: Path) -> None:
@@ -42,7 +42,8 @@ def _make_folders(folder: Path) -> list[Path]:
     return missing
 
 
-def _fsync_folder(folder: Path) -> None:
+def fsync_folder(folder: Path) -> None:
+    """Puts the names in it on disk. Raises OSError."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

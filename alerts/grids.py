@@ -15,6 +15,9 @@ from models.people import Grid
 MOST_CANDIDATES = 20
 """A place so vague that more grids than this are in question is told by its accuracy, not by a longer list."""
 
+MOST_REMEMBERED = 10_000
+"""Places whose grid an index remembers."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -53,14 +56,20 @@ class GridIndex:
         self._tree = shapely.STRtree(self._shapes)
         parents = {grid.parent for grid in self._grids}
         self._is_leaf = [grid.code not in parents for grid in self._grids]
+        self._located: dict[tuple[GeoPoint, float], Location] = {}
 
     def locate(self, point: GeoPoint, accuracy_m: float) -> Location:
         """``accuracy_m``: how far the place may be off, metres, 0 or more. Raises InvalidInput for other numbers."""
-        found = self.candidates(point, accuracy_m)
-        if not found:
-            return NOWHERE
-        home = found[0].grid
-        return Location(home.code, home.path, tuple(candidate.grid.code for candidate in found))
+        # A camera does not move: it asks for the same place again and again.
+        located = self._located.get((point, accuracy_m))
+        if located is None:
+            found = self.candidates(point, accuracy_m)
+            home = found[0].grid if found else None
+            codes = tuple(candidate.grid.code for candidate in found)
+            located = NOWHERE if home is None else Location(home.code, home.path, codes)
+            if len(self._located) < MOST_REMEMBERED:
+                self._located[point, accuracy_m] = located
+        return located
 
     def candidates(self, point: GeoPoint, accuracy_m: float) -> list[Candidate]:
         """As ``locate``, with each grid and how far it is away."""

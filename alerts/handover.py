@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 
+from alerts import silences
 from alerts.database import reading, writing
 from alerts.grid_registry import grid_of
 from alerts.policy import NO_SUCH_THING, check
@@ -123,6 +124,7 @@ def hand_over(engine: Engine, actor: Actor, grid_code: str, remark: str, now_s: 
             "remark": remark,
             "open_cases": _open_cases(connection, grid),
             "promises": [vars(promise) for promise in _open_promises(connection, grid.code)],
+            "silences": silences.on_desk(connection, grid.path, now_s),
         }
         text = json.dumps(sheet, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         values: dict[str, Any] = {
@@ -222,7 +224,7 @@ def _open_promises(connection: Connection, grid_code: str) -> list[Promise]:
 
 def _open_cases(connection: Connection, grid: Grid) -> dict[str, Any]:
     stored = alerts.c
-    where = (in_subtrees(stored.grid_path, [grid.path]), stored.state.not_in(_ENDED))
+    where = (in_subtrees(stored.grid_path, [grid.path]), stored.state.not_in(_ENDED), ~stored.practice)
     counted = connection.execute(select(stored.state, func.count()).where(*where).group_by(stored.state))
     counts: dict[str, int] = {row[0]: row[1] for row in counted}
     columns = (

@@ -53,7 +53,7 @@ LONGEST_AS_RECEIVED = 4000
 
 @dataclass(frozen=True)
 class IncidentRow:
-    """What the ledger keeps of an incident, accepted or rejected. ``body`` is it as JSON."""
+    """What the ledger keeps of an incident, accepted or rejected. ``body`` is it as JSON; ``camera_id`` "": none."""
 
     source: str
     seq: int
@@ -67,7 +67,7 @@ class IncidentRow:
     def of(cls, incident: Incident, fault: str | None) -> Self:
         """``fault`` is why the incident cannot be used: then nothing of it but its number goes into columns."""
         body = incident_to_json(incident)
-        at_s, camera_id = incident.at_s, incident.camera_id
+        at_s, camera_id = incident.at_s, incident.camera_id or ""
         if fault is not None:
             at_s, camera_id = 0.0, ""
             body = {"as_received": json.dumps(body, default=str)[:LONGEST_AS_RECEIVED]}
@@ -149,10 +149,10 @@ def log(connection: Connection, alert_id: str, after_version: int = 0) -> list[E
 
 
 def counts(engine: Engine) -> dict[State, int]:
-    """How many alerts stand in each state."""
+    """How many alerts stand in each state, exercises apart."""
     stored = tables.alerts.c
     with reading(engine) as connection:
-        rows = connection.execute(select(stored.state, func.count()).group_by(stored.state))
+        rows = connection.execute(select(stored.state, func.count()).where(~stored.practice).group_by(stored.state))
         return {State(state): count for state, count in rows}
 
 

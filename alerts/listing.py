@@ -5,12 +5,13 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Double, Select, bindparam, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, String, Text, bindparam, func, select, tuple_
 
 from alerts.ledger import grid_path
 from alerts.policy import NO_SUCH_THING, check
 from alerts.projection import alert_from_json
 from alerts.queries import Page, checked_limit, in_subtrees
+from alerts.triage import urgent_s
 from models import tables
 from models.alert import Alert, State
 from models.errors import InvalidInput, NotFound
@@ -22,9 +23,12 @@ QUEUED = (State.DISPATCHED, State.ACCEPTED, State.ON_SCENE, State.RETURNED, Stat
 
 _ALERTS = tables.alerts.c
 
-FEW = 2000
-"""Up to this many alerts are sorted for a page. Where more fit a filter, a walk over all of them, newest first, fills
-the page soon: of a million, it passes some 25,000 index entries for 50 that one in 500 is like."""
+FEW = 5000
+"""Up to this many alerts are sorted for a page. Where more fit each filter, a walk over all of them, newest first,
+fills the page soon: of a million, it passes some 10,000 index entries for 50 that one in 200 is like."""
+
+_Filter = Callable[[Callable[[ColumnElement[Any]], ColumnElement[Any]]], ColumnElement[bool]]
+"""A condition on columns that are each shown as the function says."""
 
 _BODIES = select(_ALERTS.id, _ALERTS.body).where(_ALERTS.id.in_(bindparam("ids", expanding=True)))
 
@@ -37,6 +41,7 @@ def newest(
     kinds: Collection[str] | None,
     severity: Severity | None,
     grid_code: str | None,
+    practice: bool,
     limit: int,
     after: str | None,
 ) -> Page[Alert]:
@@ -44,42 +49,48 @@ def newest(
     subtrees = None if actor.is_system else actor.paths_for(Permission.ALERT_READ)
     if grid_code is not None:  # in sight as a whole
         subtrees = (_path_in_sight(connection, grid_code, actor),)
-    there = None if subtrees is None else lambda path: in_subtrees(path, subtrees)
-    names = None if states is None else [state.value for state in states]
-    so = None if names is None else lambda state: state.in_(names)
+    filters: list[_Filter] = []
+    if subtrees is not None:
+        filters.append(lambda shown: in_subtrees(shown(_ALERTS.grid_path), subtrees))
+    if states is not None:
+        filters.append(lambda shown: shown(_ALERTS.state).in_([state.value for state in states]))
+    if kinds is not None or severity is not None:
+        filters.append(lambda shown: _of_sort(shown, kinds, severity))
     # The one index to go by is chosen here, and the others are hidden: a planner that takes the wrong one reads all.
-    by_place = there is not None and _few(connection, there(_ALERTS.grid_path))
-    by_state = not by_place and so is not None and _few(connection, so(_ALERTS.state))
-    created_s = _unsorted(_ALERTS.created_s) if by_place or by_state else _ALERTS.created_s
-    query = select(_ALERTS.id).order_by(created_s.desc(), _ALERTS.id.desc())
-    if there is not None:
-        query = query.where(there(_ALERTS.grid_path if by_place else _unsorted(_ALERTS.grid_path)))
-    if so is not None:
-        query = query.where(so(_ALERTS.state if by_state else _unsorted(_ALERTS.state)))
-    if kinds is not None:
-        query = query.where(_ALERTS.kind.in_(list(kinds)))
-    if severity is not None:
-        query = query.where(_ALERTS.severity == int(severity))
+    sought = next((each for each in filters if _few(connection, each(_sorted))), None)
+    created_s = _ALERTS.created_s if sought is None else _unsorted(_ALERTS.created_s)
+    query = select(_ALERTS.id).where(_ALERTS.practice == practice).order_by(created_s.desc(), _ALERTS.id.desc())
+    for each in filters:
+        query = query.where(each(_sorted if each is sought else _unsorted))
     if after is not None:
-        query = query.where(tuple_(created_s, _ALERTS.id) < tuple_(*_read_key(after, 1)))
+        query = query.where(tuple_(created_s, _ALERTS.id) < tuple_(*read_key(after, 1)))
     return _page(connection, query, limit, lambda alert: f"{alert.created_s!r}~{alert.id}")
 
 
 def queue(
-    connection: Connection, grid_code: str, actor: Actor, now_s: float, *, limit: int, after: str | None
+    connection: Connection, grid_code: str, actor: Actor, now_s: float, *, practice: bool, limit: int, after: str | None
 ) -> Page[Alert]:
-    """The subtree's queued cases: severity first, then the oldest. A claim that has run out is shown as none.
+    """The subtree's queued cases by ``triage.urgent_s``: red first, then by deadline. A claim that has run out is none.
 
     Raises as ``newest`` does.
     """
     path = _path_in_sight(connection, grid_code, actor)
-    order = (_ALERTS.severity, _ALERTS.created_s, _ALERTS.id)
+    order = (_ALERTS.urgent_s, _ALERTS.id)
     # Along the index of what is queued, which is short: the subtree is looked at, not sought.
-    query = select(_ALERTS.id).where(tables.QUEUED, in_subtrees(_unsorted(_ALERTS.grid_path), [path])).order_by(*order)
+    wanted = (tables.QUEUED, _ALERTS.practice == practice, in_subtrees(_unsorted(_ALERTS.grid_path), [path]))
+    query = select(_ALERTS.id).where(*wanted).order_by(*order)
     if after is not None:
-        query = query.where(tuple_(*order) > tuple_(*_read_key(after, 2)))
-    page = _page(connection, query, limit, lambda alert: f"{int(alert.severity)}~{alert.created_s!r}~{alert.id}")
+        query = query.where(tuple_(*order) > tuple_(*read_key(after, 1)))
+    page = _page(connection, query, limit, lambda alert: f"{urgent_s(alert.severity, alert.created_s)!r}~{alert.id}")
     return Page(tuple(_as_of(alert, now_s) for alert in page.items), page.next)
+
+
+def _of_sort(
+    shown: Callable[[ColumnElement[Any]], ColumnElement[Any]], kinds: Collection[str] | None, severity: Severity | None
+) -> ColumnElement[bool]:
+    """Of those kinds and that severity. Their one index begins with the severity: for any, each is named."""
+    of_severity = shown(_ALERTS.severity).in_([int(each) for each in Severity if severity in (None, each)])
+    return of_severity if kinds is None else of_severity & shown(_ALERTS.kind).in_(list(kinds))
 
 
 def _few(connection: Connection, fits: ColumnElement[bool]) -> bool:
@@ -88,9 +99,14 @@ def _few(connection: Connection, fits: ColumnElement[bool]) -> bool:
     return connection.execute(select(func.count()).select_from(some)).scalar_one() <= FEW
 
 
+def _sorted(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The column as it is, which an index may serve."""
+    return column
+
+
 def _unsorted(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """The column's value, by which no index is sorted."""
-    return column + (0.0 if isinstance(column.type, Double) else "")
+    return column + ("" if isinstance(column.type, String | Text) else 0)
 
 
 def _as_of(alert: Alert, now_s: float) -> Alert:
@@ -113,7 +129,7 @@ def _path_in_sight(connection: Connection, grid_code: str, actor: Actor) -> str:
     return path
 
 
-def _read_key(after: str, numbers: int) -> list[Any]:
+def read_key(after: str, numbers: int) -> list[Any]:
     """``numbers`` numbers and the last row's id, from what a page named as its ``next``."""
     parts = after.split("~") if len(after) <= 100 else []
     if len(parts) == numbers + 1 and parts[-1].isascii() and parts[-1].isalnum():

@@ -20,9 +20,10 @@ from alerts.egress import Egress
 from alerts.notify_rules import OLDEST_S, Notice, moot, notices, retry_in_s, text_of, title_of, too_old
 from alerts.projection import replay
 from alerts.sealer import sealed_after
+from alerts.web_push import PushChannel
 from alerts.webhooks import SIGNATURE, Webhooks, cloud_event, signature
 from models.alert import Alert, SealedEvent
-from models.errors import EgressFailed, RetryLater, WanggeError
+from models.errors import EgressFailed, EgressGone, EgressRefused, RetryLater, WanggeError
 from models.people import Duty
 from models.tables import cursors, deliveries, grids, people, seals, webhooks
 
@@ -69,14 +70,16 @@ class Notifier:
 
     def _position(self, now_s: float) -> int:
         """Where reading goes on. The very first time: at what is still young enough to be told."""
+        kept = select(cursors.c.position).where(cursors.c.reader == READER)
         with reading(self.engine) as connection:
-            found = connection.execute(
-                select(cursors.c.position).where(cursors.c.reader == READER)
-            ).scalar_one_or_none()
+            found = connection.execute(kept).scalar_one_or_none()
         if found is not None:
             return int(found)
         old = select(func.coalesce(func.max(seals.c.position), 0)).where(seals.c.sealed_s < now_s - OLDEST_S)
         with writing(self.engine) as connection:
+            found = connection.execute(kept).scalar_one_or_none()
+            if found is not None:
+                return int(found)  # another notifier was first
             first = connection.execute(old).scalar_one()
             connection.execute(insert(cursors).values(reader=READER, position=first))
         return int(first)
@@ -84,6 +87,8 @@ class Notifier:
     def _rows(self, connection: Connection, item: SealedEvent, now_s: float) -> list[dict[str, Any]]:
         event = item.event
         alert = replay(ledger.log(connection, event.alert_id)[: event.version])
+        if alert.practice:
+            return []
         rows: list[dict[str, Any]] = []
         if not too_old(event.at_s, now_s):
             for notice in notices(alert, event):
@@ -156,7 +161,14 @@ class Notifier:
         if opened is None:
             return "the channel has been taken away"
         channel, language = opened
-        channel.send(self.egress, Message(item.message_id, title_of(item.topic, language), text_of(alert, language)))
+        message = Message(item.message_id, title_of(item.topic, language), text_of(alert, language))
+        try:
+            channel.send(self.egress, message)
+        except EgressGone:
+            if not isinstance(channel, PushChannel):
+                raise  # an address that may be mended
+            self.channels.bury(item.target_id or "")
+            raise EgressRefused("the browser is subscribed no more") from None
         return None
 
     def _off_duty(self, item: Delivery, alert: Alert, now_s: float) -> str | None:
@@ -172,7 +184,7 @@ def _notice_rows(connection: Connection, item: SealedEvent, notice: Notice, now_
     about: dict[str, Any] = {"purpose": NOTICE, "person_id": notice.person_id, "topic": notice.topic}
     about["on_duty_only"] = notice.on_duty_only
     key = f"n:{item.event.alert_id}:{item.event.version}:{notice.person_id}"
-    found = channels_of(connection, notice.person_id)
+    found = [channel for channel in channels_of(connection, notice.person_id) if channel.dead_s is None]
     if not found:
         none = {"state": DROPPED, "said": "the person has no channel", "settled_s": now_s}
         return [_row(item, now_s, f"{key}:0", **about, **none)]

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from alerts.words import SEVERITIES
 from models.alert import ENDED, Alert, Event, EventType, State
-from models.incident import KINDS, Severity
+from models.incident import KINDS
 
 MOST_FAILURES = 5
 OLDEST_S = 3600.0
@@ -22,8 +23,10 @@ class Notice:
     on_duty_only: bool
 
 
-def _offered(alert: Alert, _event: Event) -> tuple[Notice, ...]:
-    return tuple(Notice(person, "offered", on_duty_only=True) for person in alert.offered_to)
+def _offered(alert: Alert, event: Event) -> tuple[Notice, ...]:
+    """Whoever answers for a sensor hears of its warning at any hour."""
+    on_duty_only = not event.data.get("automatic", False)
+    return tuple(Notice(person, "offered", on_duty_only) for person in alert.offered_to)
 
 
 def _escalated(_alert: Alert, event: Event) -> tuple[Notice, ...]:
@@ -64,6 +67,8 @@ _QUIET = frozenset(
         EventType.SUPERVISION_REPLIED,
         EventType.CO_ASSIGNEE_ADDED,
         EventType.CO_ASSIGNEE_REMOVED,
+        EventType.ERASED,
+        EventType.GROUPED,
     }
 )
 """Events that answer nothing: whoever was to be told is still to be told."""
@@ -104,12 +109,6 @@ _TITLES: Mapping[str, tuple[str, str]] = {
     "handled": ("待核查", "Handled, to be verified"),
     "rejected": ("核查未通过，请返工", "Not accepted, please do it again"),
 }
-_SEVERITIES: Mapping[Severity, tuple[str, str]] = {
-    Severity.RED: ("红色", "red"),
-    Severity.ORANGE: ("橙色", "orange"),
-    Severity.YELLOW: ("黄色", "yellow"),
-    Severity.BLUE: ("蓝色", "blue"),
-}
 
 
 def title_of(topic: str, language: str) -> str:
@@ -120,7 +119,7 @@ def title_of(topic: str, language: str) -> str:
 def text_of(alert: Alert, language: str) -> str:
     """What, how bad, where, since when (UTC), which case. No person's name, no picture, no token."""
     kind = KINDS[alert.kind]
-    zh, en = _SEVERITIES[alert.severity]
+    zh, en = SEVERITIES[alert.severity]
     since = datetime.fromtimestamp(alert.started_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
     if language == "zh":
         return f"{kind.name_zh}（{zh}），网格 {alert.grid_code}，始于 {since}。编号 {alert.id}"

@@ -29,6 +29,8 @@ ASIDE = frozenset(
         EventType.CO_ASSIGNEE_REMOVED,
         EventType.EVALUATED,
         EventType.CALLED_BACK,
+        EventType.ERASED,
+        EventType.GROUPED,
     }
 )
 """Events beside the case's course."""
@@ -88,6 +90,8 @@ def sighted(alert: Alert, incident: Incident, incidents: int, now_s: float) -> E
     }
     if incident.phase is not Phase.CLEARED and incident.severity < alert.severity:
         data["severity"] = int(incident.severity)
+    if incident.place_key is not None:
+        data["said"] = incident.reason
     if fresh := new_evidence(alert, incident):
         data["evidence"] = [dict(vars(item)) for item in fresh]
     kind = EventType.SCENE_CLEAR if incident.phase is Phase.CLEARED else EventType.SEEN_AGAIN
@@ -150,7 +154,7 @@ def apply(alert: Alert | None, event: Event) -> Alert:
 
 
 def _born(event: Event) -> Alert:
-    data = {name: value for name, value in event.data.items() if name not in ("incident", "clocks")}
+    data = {name: value for name, value in event.data.items() if name not in ("incident", "clocks", "case")}
     clocks = event.data.get("clocks") or {"stage": None, "whole": None}
     return alert_from_json(
         {
@@ -242,7 +246,7 @@ _BRINGS_EVIDENCE = frozenset({_E.SEEN_AGAIN, _E.SCENE_CLEAR, _E.NOTED})
 _LEADS_TO: Mapping[EventType, State | None] = {row.event: row.to for row in TRANSITIONS.values()}
 _CHANGES: Mapping[EventType, Callable[[Alert, Event], dict[str, Any]]] = {
     **overlays.CHANGES,
-    _E.ACKNOWLEDGED: lambda _alert, event: {"acknowledged_by": event.actor_id, "moved_from": None},
+    _E.ACKNOWLEDGED: lambda _alert, event: {"acknowledged_by": overlays.person(event), "moved_from": None},
     _E.TAKEN_OVER: lambda _alert, event: {"acknowledged_by": event.actor_id, "moved_from": None},
     _E.DISMISSED: lambda _alert, _event: {"void_asked": None},
     _E.SEEN_AGAIN: _seen,

@@ -5,7 +5,7 @@ until the ledger's cursor has passed them, events are read from the ledger. Comm
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -92,6 +92,33 @@ class IncidentStream:
             pipe.execute()
         crash.point("after-xadd")
 
+    def held(self, source: str, page: int = 500) -> set[int]:
+        """Numbers of that source which are on their way: not yet handed out, or handed out and not acknowledged.
+
+        Reads ``page`` messages at a time. What leaves the stream meanwhile may be among the numbers: read the ledger's
+        cursor afterwards. Raises Unavailable.
+        """
+        delivered, waiting = b"0-0", set[bytes]()
+        found: set[int] = set()
+        with _redis():
+            for group in _groups(self._client):
+                delivered = group["last-delivered-id"]
+                pending: Any = self._client.xpending_range(INCIDENTS, GROUP, "-", "+", self._most_waiting)
+                waiting = {item["message_id"] for item in pending}
+            start = min((delivered, *waiting), key=_id_order).decode()
+            while messages := self._messages(start, page):
+                for message_id, fields in messages:
+                    seq = fields.get(b"seq", b"")
+                    on_its_way = message_id in waiting or _id_order(message_id) > _id_order(delivered)
+                    if on_its_way and fields.get(b"source") == source.encode() and seq.isdigit():
+                        found.add(int(seq[:18]))
+                start = f"({messages[-1][0].decode()}"
+        return found
+
+    def _messages(self, start: str, count: int) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        found: Any = self._client.xrange(INCIDENTS, min=start, count=count)
+        return list(found)
+
 
 @dataclass(frozen=True)
 class Delivery:
@@ -129,22 +156,24 @@ class Consumer:
                 return []
         return [_delivery(message_id, fields) for _, messages in answer or [] for message_id, fields in messages]
 
-    def reclaim(self, min_idle_ms: int, count: int = 100) -> list[Delivery]:
-        """Messages that somebody, perhaps long dead, was handed and has not acknowledged for so long."""
+    def reclaim(self, min_idle_ms: int, count: int = 200, but: Collection[str] = ()) -> list[Delivery]:
+        """The oldest messages that somebody, perhaps long dead, was handed and has not acknowledged for so long.
+
+        ``but`` are message ids that this consumer still works on.
+        """
         with _redis():
             try:
-                _, messages, _ = self._client.xautoclaim(
-                    INCIDENTS, GROUP, self._name, min_idle_time=min_idle_ms, count=count
-                )
-                if not messages:
+                most = count + len(but)
+                idle: Any = self._client.xpending_range(INCIDENTS, GROUP, "-", "+", most, idle=min_idle_ms)
+                times = {each["message_id"]: int(each["times_delivered"]) + 1 for each in idle}
+                wanted = [message_id for message_id in times if message_id.decode() not in but]
+                if not wanted:
                     return []
-                first, last = messages[0][0], messages[-1][0]
-                pending = self._client.xpending_range(INCIDENTS, GROUP, first, last, 10 * count, self._name)
+                messages: Any = self._client.xclaim(INCIDENTS, GROUP, self._name, min_idle_ms, wanted)
             except ResponseError as error:
                 self._make_group(error)
                 return []
-        times = {item["message_id"]: int(item["times_delivered"]) for item in pending}
-        return [_delivery(message_id, fields, times.get(message_id, 1)) for message_id, fields in messages]
+        return [_delivery(message_id, fields, times[message_id]) for message_id, fields in messages]
 
     def _make_group(self, error: ResponseError) -> None:
         if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
@@ -177,7 +206,7 @@ class Consumer:
         oldest pending one, read second: what is delivered in between lies above both.
         """
         with _redis():
-            group = next((g for g in self._groups() if g["name"] == GROUP.encode()), None)
+            group = next(iter(_groups(self._client)), None)
             if group is None:
                 return 0
             bound = group["last-delivered-id"]
@@ -190,11 +219,13 @@ class Consumer:
                     self._client.xgroup_delconsumer(INCIDENTS, GROUP, consumer["name"])
             return int(self._client.xtrim(INCIDENTS, minid=bound, approximate=False))
 
-    def _groups(self) -> list[dict[str, Any]]:
-        try:
-            return list(self._client.xinfo_groups(INCIDENTS))
-        except ResponseError:  # no stream yet
-            return []
+
+def _groups(client: Redis) -> list[dict[str, Any]]:
+    """What is known of the dispatchers' group; nothing where there is none yet."""
+    try:
+        return [group for group in client.xinfo_groups(INCIDENTS) if group["name"] == GROUP.encode()]
+    except ResponseError:  # no stream yet
+        return []
 
 
 def _id_order(message_id: bytes) -> tuple[int, ...]:

@@ -2,17 +2,20 @@
 functions, and what came of it is written at once."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sqlalchemy import Connection
 
-from alerts import ledger
+from alerts import ledger, silences
 from alerts.clockwork import Clockwork
 from alerts.draft import Draft
+from alerts.grouping import Grouping
 from alerts.ledger import IncidentRow
 from alerts.projection import detected, sighted
+from alerts.silences import Silence
+from alerts.storms import Storms
 from alerts.triage import Action, Disposition, triage, unfit, worth_telling
 from models import crash
 from models.alert import Alert
@@ -49,6 +52,15 @@ class Receipt:
     duplicate: bool
 
 
+@dataclass(frozen=True)
+class _Where:
+    """Grid (code, path), all that come into question, and what there is to say of it."""
+
+    grid: tuple[str, str]
+    candidates: tuple[str, ...]
+    said: str = ""
+
+
 class OutOfOrder(Conflict):
     """An incident came before one that its source numbered lower: drop it, the spool sends both again."""
 
@@ -62,26 +74,68 @@ class OutOfOrder(Conflict):
 class Reception:
     """One transaction's incidents. Locks, where the database locks rows: their sources, and their open alerts."""
 
-    def __init__(self, connection: Connection, clockwork: Clockwork, grids: Grids, now_s: float) -> None:
+    def __init__(
+        self, connection: Connection, clockwork: Clockwork, grids: Grids, now_s: float, storms: Storms | None = None
+    ) -> None:
         self._connection, self._clockwork, self._grids, self._now_s = connection, clockwork, grids, now_s
         self._draft = Draft(connection)
+        self._grouping = Grouping(connection, self._draft, clockwork, storms or Storms(), now_s)
+        self._silences: tuple[Silence, ...] = ()
+        self._held: list[tuple[Silence, Incident]] = []
+        self._over: set[str] = set()
         self._known: dict[str, int] = {}
         self._cursors: dict[str, int] = {}
         self._homes: dict[str, tuple[str, str]] = {}
+        self._reporters: Mapping[str, tuple[str, str]] = {}
         self._open: dict[str, Alert] = {}
         self._taken: dict[tuple[str, int], Receipt] = {}
 
-    def take_in(self, incidents: Sequence[Incident]) -> list[Receipt | OutOfOrder]:
-        """Raises InvalidInput (a source's name that none can have), and what ``Draft.write`` raises."""
+    def take_in(
+        self, incidents: Sequence[Incident], reporters: Mapping[str, tuple[str, str]] | None = None
+    ) -> list[Receipt | OutOfOrder]:
+        """``reporters``: grid (code, path) of the sources whose incidents no camera sees.
+
+        Raises InvalidInput (a source's name that none can have), and what ``Draft.write`` raises.
+        """
+        self._reporters = reporters or {}
         faults = [unfit(incident) for incident in incidents]
         fit = [incident for incident, fault in zip(incidents, faults, strict=True) if fault is None]
         self._read_cursors({incident.source for incident in incidents})
-        self._homes = ledger.camera_grids(self._connection, {incident.camera_id for incident in fit})
+        self._homes = ledger.camera_grids(self._connection, {i.camera_id for i in fit if i.camera_id})
         self._open = ledger.open_alerts(self._connection, {incident.fold_key for incident in fit})
+        self._silences = silences.in_force(self._connection, self._now_s)
         told = [self._take(incident, fault) for incident, fault in zip(incidents, faults, strict=True)]
-        self._draft.write()
+        self._write()
         crash.point("before-ledger-commit")
         return told
+
+    def wake(self, incidents: Sequence[Incident]) -> int:
+        """Raises what silences that are over held back, unless another one holds it, or it has an alert; how many."""
+        self._homes = ledger.camera_grids(self._connection, {i.camera_id for i in incidents if i.camera_id})
+        self._open = ledger.open_alerts(self._connection, {incident.fold_key for incident in incidents})
+        self._silences = silences.in_force(self._connection, self._now_s)
+        raised = []
+        for incident in incidents:
+            self._over.add(incident.fold_key)
+            home = self._home(incident)
+            if home is None or incident.fold_key in self._open:
+                continue
+            where = self._where(incident, home)
+            if silence := self._holding(incident, where):
+                self._held.append((silence, incident))
+                continue
+            alert_id = self._raise(incident, where, " (the silence is over, and it goes on / 静默已结束，情况仍在持续)")
+            raised.append((incident, alert_id))
+        self._write()
+        for incident, alert_id in raised:
+            silences.raised_late(self._connection, incident, alert_id)
+        return len(raised)
+
+    def _write(self) -> None:
+        self._draft.write()
+        self._grouping.write()
+        silences.forget(self._connection, self._over)
+        silences.hold(self._connection, self._held)
 
     def reject(self, row: IncidentRow, reason: str) -> Receipt | OutOfOrder:
         """Records what can never be processed, so that its source may go on. Raises as ``take_in``."""
@@ -116,20 +170,33 @@ class Reception:
         known = self._had(incident.source, incident.seq)
         if known is not None:
             return known
-        home = None if fault else self._homes.get(incident.camera_id)
+        home = None if fault else self._home(incident)
         if home is None:
             disposition = Disposition(Action.REJECT, fault or f"no camera {incident.camera_id} is registered")
             return self._record(IncidentRow.of(incident, fault), disposition, None)
         latest = self._latest(incident)
         disposition = triage(incident, latest, self._now_s)
         alert_id = None
+        if disposition.action is not Action.MERGE:
+            self._over.add(incident.fold_key)
         if disposition.action is Action.RAISE:
-            alert_id = self._raise(incident, home)
+            where = self._where(incident, home)
+            if silence := self._holding(incident, where):
+                disposition = Disposition(Action.SUPPRESS, silence.said)
+                self._held.append((silence, incident))
+            else:
+                alert_id = self._raise(incident, where)
         elif disposition.action is Action.MERGE and latest is not None:
             alert_id = latest.id
             if worth_telling(latest, incident):
                 self._tell(latest, incident)
         return self._record(IncidentRow.of(incident, fault), disposition, alert_id)
+
+    def _home(self, incident: Incident) -> tuple[str, str] | None:
+        """Code and path of the grid of whoever saw it; None for a camera or source that is not registered."""
+        if incident.camera_id is None:
+            return self._reporters.get(incident.source)
+        return self._homes.get(incident.camera_id)
 
     def _latest(self, incident: Incident) -> Alert | None:
         """The open alert of the incident's fold key; else, where triage asks for it, the newest that has ended."""
@@ -138,16 +205,26 @@ class Reception:
             return ledger.latest_of(self._connection, incident.fold_key)
         return latest
 
-    def _raise(self, incident: Incident, home: tuple[str, str]) -> str:
-        """A new alert; its id. In the camera's own grid where the place lies in none, and says so."""
+    def _where(self, incident: Incident, home: tuple[str, str]) -> _Where:
+        """The grid of the incident's place; where that lies in none, the home of whoever saw it, and says so."""
         location = self._grids.locate(incident.place, incident.accuracy_m)
-        reason, grid = incident.reason, home
         if location.code is not None and location.path is not None:
-            grid = (location.code, location.path)
-        else:
-            reason += f"; the place lies in no grid / 该位置不在任何网格内: {home[0]} is its camera's"
-        alert_id, candidates = new_ulid(self._now_s), location.candidates or (grid[0],)
-        event = detected(alert_id, incident, grid, candidates, reason, self._now_s)
+            return _Where((location.code, location.path), location.candidates or (location.code,))
+        said = f"; the place lies in no grid / 该位置不在任何网格内: {home[0]} is that of whoever saw it"
+        return _Where(home, location.candidates or (home[0],), said)
+
+    def _holding(self, incident: Incident, where: _Where) -> Silence | None:
+        return next((each for each in self._silences if each.matches(incident, where.grid[1])), None)
+
+    def _raise(self, incident: Incident, where: _Where, remark: str = "") -> str:
+        """A new alert; its id."""
+        alert_id, reason = new_ulid(self._now_s), f"{incident.reason}{where.said}{remark}"
+        membership = self._grouping.take(alert_id, incident, where.grid[1])
+        for other in membership.changed:
+            if other.fold_key in self._open:
+                self._open[other.fold_key] = other
+        event = detected(alert_id, incident, where.grid, where.candidates, reason, self._now_s)
+        event = replace(event, data={**event.data, **membership.data})
         self._open[incident.fold_key] = self._clockwork.add(self._draft, None, event)
         return alert_id
 

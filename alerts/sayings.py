@@ -70,7 +70,7 @@ def _accept(alert: Alert, _command: Command, data: Mapping[str, Any], _now_s: fl
 
 
 def _handle(alert: Alert, _command: Command, data: Mapping[str, Any], _now_s: float, _facts: Facts) -> dict[str, Any]:
-    kinds = {item.sha256: item.kind for item in alert.evidence}
+    kinds = {item.sha256: item.kind for item in alert.evidence if item.sha256 not in alert.erased}
     if not kinds.keys() >= set(data["evidence"]):
         raise InvalidInput("handle: evidence names a picture that does not belong to this alert: add it first")
     if not any(kinds[sha256] == "photo" for sha256 in data["evidence"]):

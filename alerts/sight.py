@@ -8,7 +8,7 @@ from sqlalchemy import Engine, or_, select
 from alerts.database import reading
 from alerts.queries import in_sight
 from models import tables
-from models.errors import NotFound
+from models.errors import Erased, NotFound
 from models.incident import Evidence
 from models.people import Actor, Permission
 
@@ -37,20 +37,22 @@ def heads(engine: Engine, alert_ids: Collection[str]) -> Mapping[str, Head]:
 def evidence_in_sight(engine: Engine, sha256: str, actor: Actor) -> Evidence:
     """What is known of a picture that belongs to an alert in the actor's sight, or on which they are co-assignee.
 
-    Raises NotFound for any other.
+    Raises NotFound for any other, Erased for one that was erased from all of them.
     """
     kept, shared = tables.evidence.c, tables.co_assignees.c
     theirs = select(shared.alert_id).where(shared.person_id == actor.id)
     sight = in_sight(tables.alerts.c.grid_path, actor, Permission.ALERT_READ)
     query = (
-        select(kept.sha256, kept.kind, kept.media_type, kept.at_s)
+        select(kept.sha256, kept.kind, kept.media_type, kept.at_s, kept.erased_s, kept.alert_id)
         .join(tables.alerts, tables.alerts.c.id == kept.alert_id)
         .where(kept.sha256 == sha256, or_(sight, tables.alerts.c.id.in_(theirs)))
-        .order_by(kept.added_s)
+        .order_by(kept.erased_s.is_not(None), kept.added_s)
         .limit(1)
     )
     with reading(engine) as connection:
         row = connection.execute(query).one_or_none()
     if row is None:
         raise NotFound(f"there is no evidence {sha256} within the grids that you may see")
-    return Evidence(*row)
+    if row.erased_s is not None:
+        raise Erased(f"this picture was erased; the log of {row.alert_id} says by whom, when and why")
+    return Evidence(*row[:4])

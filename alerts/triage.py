@@ -6,13 +6,27 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from models.alert import ENDED, Alert
-from models.incident import Evidence, Incident, Phase, incident_to_json
+from models.incident import Evidence, Incident, Phase, Severity, incident_to_json
 
 RETELL_S = 60.0
 """A scene that goes on is told to the alert's log once in so many seconds of frame time; in between, it only counts."""
 
 MACHINE_EVIDENCE = 20
 """Pictures that sightings may add to one alert. A crowd of a whole day would bury those that matter."""
+
+
+HEAD_START_S = {Severity.RED: -1e10, Severity.ORANGE: 300.0, Severity.YELLOW: 900.0, Severity.BLUE: 14_400.0}
+"""How much later than it came a severity counts as come: the time in which it is to be acknowledged (dispatch.md, "Two
+clocks"; blue's 4 working hours as 4 h). Red's stands before all others'."""
+
+
+def urgent_s(severity: Severity, created_s: float) -> float:
+    """What queues sort by, the least first: red, then whatever must be answered first (earliest deadline first).
+
+    That is severity with an age boost. Ageing is linear and the same for all, so nobody moves past another while they
+    wait: "severity + age" at any moment sorts as this number does, which does not change, and which an index holds.
+    """
+    return created_s + HEAD_START_S[severity]
 
 
 class Action(StrEnum):
@@ -32,7 +46,7 @@ class Disposition:
 
 def unfit(incident: Incident) -> str | None:
     """Why the ledger can never hold this incident, in a sentence; None if it can."""
-    if not re.fullmatch(r"[A-Za-z0-9_\-]{1,26}", incident.camera_id):
+    if incident.camera_id is not None and not re.fullmatch(r"[A-Za-z0-9_\-]{1,26}", incident.camera_id):
         return "the camera's id is none that we give out"
     if incident.zone_id is not None and not re.fullmatch(r"[A-Za-z0-9_\-]{1,40}", incident.zone_id):
         return "the zone's id is none that a zone can have"
@@ -67,7 +81,8 @@ def worth_telling(alert: Alert, incident: Incident) -> bool:
     if incident.phase is Phase.CLEARED:
         return alert.scene_clear_s is None
     return (
-        alert.scene_clear_s is not None
+        (incident.place_key is not None and incident.phase is Phase.ONSET)  # somebody's own words
+        or alert.scene_clear_s is not None
         or incident.severity < alert.severity
         or bool(new_evidence(alert, incident))
         or incident.at_s - alert.last_seen_s >= RETELL_S

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from alerts.files import write_durably
 from models.errors import Misconfigured
@@ -46,6 +48,12 @@ class Vault:
                 f"the sealed credentials of {belongs_to} do not open with {self._key_file}: restore the key file from"
                 " the backup that belongs to this database, or enter the credentials again"
             ) from None
+
+    def derived(self, purpose: str, size: int) -> bytes:
+        """Secret bytes for that purpose, the same ones always under this key. Raises Misconfigured; makes the key file
+        where there is none, as ``seal`` does."""
+        self._key(make=True)
+        return HKDF(SHA256(), size, None, b"wangge " + purpose.encode()).derive(_read_key(self._key_file))
 
     def _key(self, *, make: bool) -> AESGCM:
         if self._cipher is None:

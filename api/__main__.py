@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import FrameType
 
 import structlog
@@ -14,23 +15,33 @@ from redis import Redis
 from sqlalchemy import Engine
 
 from alerts.channels import Channels
+from alerts.clock_policies import ClockPolicies
 from alerts.database import open_database, schema_fault
 from alerts.desk import Desk
 from alerts.egress import Egress
+from alerts.erasure import sweep
 from alerts.evidence import EvidenceStore
+from alerts.intake import Intake
+from alerts.intake_answers import IntakeAnswers
+from alerts.intake_sources import IntakeSources
 from alerts.queue import EventStream, connect
 from alerts.registry import Registry
 from alerts.sealer import last_position, sealed_after
 from alerts.sight import heads
+from alerts.storms import storms_of
 from alerts.vault import Vault
+from alerts.web_push import web_push
 from alerts.webhooks import Webhooks
+from alerts.workbook import Exports
 from api.app import create_app
 from api.metrics import Metrics
+from api.patience import Patient
 from api.schemas import EventShown
 from api.services import Services
 from api.tail import LiveEvent, Tail
+from api.tls import context_of, pair_of
 from api.video import VideoDesk
-from models.errors import Misconfigured, WanggeError
+from models.errors import Misconfigured, RetryLater, WanggeError
 from models.logs import configure
 from models.settings import Settings, read_settings
 
@@ -77,11 +88,15 @@ def build(settings: Settings, engine: Engine, redis: Redis | None, closing: Call
     return Services(
         settings=settings,
         engine=engine,
-        desk=Desk(engine, registry, claim_lease_s=settings.claim_lease_s),
+        desk=Desk(engine, registry, claim_lease_s=settings.claim_lease_s, storms=storms_of(settings)),
         registry=registry,
-        channels=Channels(engine, registry, vault, egress, time.time),
+        channels=Channels(engine, registry, vault, egress, time.time, web_push(settings, vault)),
         webhooks=Webhooks(engine, vault, egress, time.time),
+        intake=Intake(engine, registry, vault, storms_of(settings)),
+        answers=IntakeAnswers(engine, registry, vault),
+        sources=IntakeSources(engine, time.time),
         evidence=EvidenceStore(settings.evidence),
+        exports=Exports(engine, ClockPolicies(engine)),
         video=VideoDesk(settings.video_desk),
         tail=Tail(live_reader(engine), lambda: last_position(engine), wake),
         metrics=Metrics(),
@@ -89,6 +104,17 @@ def build(settings: Settings, engine: Engine, redis: Redis | None, closing: Call
         now=time.time,
         closing=closing,
     )
+
+
+def _finish_erasures(engine: Engine, settings: Settings) -> None:
+    """Whoever was killed between the log's word and the removal of the bytes left them."""
+    try:
+        swept = sweep(engine, EvidenceStore(settings.evidence))
+    except RetryLater as error:
+        log.warning("erased pictures could not be looked for", said=str(error))
+    else:
+        if swept:
+            log.info("erased pictures were removed", pictures=swept)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -118,11 +144,17 @@ def serve(settings: Settings) -> None:
         fault = schema_fault(engine)
         if fault:
             raise Misconfigured(fault)
+        _finish_erasures(engine, settings)
+        pair = pair_of(settings)
+        context = context_of(pair, time.time()) if pair else None
+        settings = replace(settings, secure_cookies=settings.secure_cookies or context is not None)
         with listen(settings.host, settings.port) as link:
             server: uvicorn.Server
             app = create_app(build(settings, engine, redis, lambda: server.should_exit))
             config = uvicorn.Config(
                 app,
+                http=Patient,
+                ssl_context_factory=(lambda *_: context) if context else None,
                 log_config=None,
                 access_log=False,
                 ws="none",
@@ -133,7 +165,7 @@ def serve(settings: Settings) -> None:
                 h11_max_incomplete_event_size=65_536,
             )
             server = uvicorn.Server(config)
-            log.info("listening", host=settings.host, port=link.getsockname()[1])
+            log.info("listening", host=settings.host, port=link.getsockname()[1], tls=pair is not None)
             server.run(sockets=[link])
     finally:
         engine.dispose()

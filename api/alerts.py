@@ -13,7 +13,7 @@ from alerts.idempotency import Remember, remembered
 from alerts.lifecycle import allowed
 from api.auth import needs
 from api.paging import link_next
-from api.schemas import After, AlertFeature, Alerts, CommandAsked, EventShown, Id, Limit, Log, Text
+from api.schemas import After, AlertFeature, Alerts, CommandAsked, EventShown, Id, Limit, Log, Practice, Text
 from api.services import House, Services
 from models import crash
 from models.alert import Alert, Command, State
@@ -62,11 +62,19 @@ def list_alerts(
     kind: Annotated[list[Text] | None, Query(max_length=50)] = None,
     severity: Annotated[Severity | None, Query(description="1 red, 2 orange, 3 yellow, 4 blue")] = None,
     grid: Annotated[str | None, Query(max_length=64, description="this grid and all below it")] = None,
+    practice: Practice = False,
     limit: Limit = 50,
     after: After = None,
 ) -> Alerts:
     page = house.desk.alerts(
-        who.actor, states=state, kinds=kind, severity=severity, grid_code=grid, limit=limit, after=after
+        who.actor,
+        states=state,
+        kinds=kind,
+        severity=severity,
+        grid_code=grid,
+        practice=practice,
+        limit=limit,
+        after=after,
     )
     link_next(request, response, page.next)
     return Alerts(features=[feature(house, alert, who) for alert in page.items], next=page.next)

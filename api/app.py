@@ -4,26 +4,37 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from fastapi import FastAPI
 
 from api import (
     alerts,
+    audit,
     cameras,
+    cases,
     channels,
     deliveries,
     duties,
     errors,
     evidence,
+    figures,
     grids,
     handovers,
+    intake,
+    intake_sources,
     live,
     organisations,
     people,
     policies,
+    practice,
+    push,
     queue,
+    reports,
     sessions,
+    silences,
     system,
+    trust,
     webhooks,
 )
 from api.edge import Edge
@@ -39,6 +50,19 @@ Idempotency-Key and the version that they were decided on.
 """
 
 
+class Application(FastAPI):
+    """FastAPI, whose document says of errors what they are: it gives a model the type of the route's answer."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            document = super().openapi()
+            problem = {"$ref": "#/components/schemas/Problem"}
+            for item in document["paths"].values():
+                for operation in item.values():
+                    operation["responses"]["default"]["content"] = {"application/problem+json": {"schema": problem}}
+        return super().openapi()
+
+
 def create_app(services: Services) -> FastAPI:
     """The ASGI application around ``services``."""
 
@@ -52,7 +76,7 @@ def create_app(services: Services) -> FastAPI:
             with suppress(asyncio.CancelledError):
                 await following
 
-    app = FastAPI(
+    app = Application(
         title="Wangge",
         version=_version(),
         description=_DESCRIPTION,
@@ -68,29 +92,43 @@ def create_app(services: Services) -> FastAPI:
     for router in (
         sessions.router,
         alerts.router,
+        audit.router,
         evidence.router,
         queue.router,
+        cases.router,
+        silences.router,
         grids.router,
         cameras.router,
         people.router,
         organisations.router,
         duties.router,
         handovers.router,
+        intake.router,
+        intake_sources.router,
         policies.router,
+        figures.router,
+        reports.router,
+        practice.router,
         channels.router,
+        push.router,
         webhooks.router,
         deliveries.router,
         live.router,
         system.router,
+        trust.router,
         pages(),
     ):
         app.include_router(router)
     caps = {
         "/v1/grids/import": grids.IMPORT_MAX_BYTES,
         "/v1/shifts/import": duties.IMPORT_MAX_BYTES,
+        "/v1/intake": intake.BATCH_MAX_BYTES,
+        "/v1/intake/photo": intake.photos_max_bytes(services.settings.photo_max_bytes),
         "/evidence": services.settings.photo_max_bytes + evidence.MULTIPART_OVERHEAD_BYTES,
     }
-    app.add_middleware(Edge, caps=caps, observed=services.metrics.observed)
+    # Never for an authority of our own: whoever has not installed it yet could not get past the browser's warning.
+    hsts = services.settings.tls_cert is not None
+    app.add_middleware(Edge, caps=caps, observed=services.metrics.observed, hsts=hsts)
     return app
 
 

@@ -1,4 +1,4 @@
-"""Who asks, and whether the route is for them. Every route declares exactly one of: PUBLIC, SIGNED_IN, needs(...)."""
+"""Who asks, and whether the route is for them. Every route declares one of: PUBLIC, SIGNED_IN, needs(...), REPORTER."""
 
 import hmac
 from typing import Annotated
@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 from alerts.accounts import SignedIn, session_of
+from alerts.intake_sources import TOKEN_MARK, Reporter, person_as_reporter
 from api.services import House
 from models.errors import Forbidden, Unauthenticated
 from models.people import Permission
@@ -59,6 +60,23 @@ class Access:
         return signed_in
 
 
+class Reporting:
+    """A dependency that lets in a registered source, by its own token, or whoever holds ALERT_REPORT in some grid."""
+
+    permission = Permission.ALERT_REPORT
+
+    def __call__(
+        self,
+        request: Request,
+        house: House,
+        token: Annotated[str | None, Depends(token_of)],
+        bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    ) -> Reporter:
+        if bearer is not None and bearer.credentials.startswith(TOKEN_MARK):
+            return house.sources.reporter(bearer.credentials)
+        return person_as_reporter(needs(self.permission)(request, house, token, bearer).actor)
+
+
 class Public:
     """The classification of a route that anyone may call."""
 
@@ -73,3 +91,4 @@ def needs(permission: Permission) -> Access:
 
 SIGNED_IN = Access(None)
 PUBLIC = Public()
+REPORTER = Reporting()

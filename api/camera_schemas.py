@@ -10,6 +10,7 @@ from api.schemas import Body, Free, Number, Point, Text, Version, at_or_none
 from models.camera import CameraPoint, control_point_to_json, zone_to_json
 from models.hours import MOST_SPANS
 
+About = Annotated[Text, Field(min_length=1, max_length=64, examples=["交换机-3"])]
 CameraUrl = Annotated[SecretStr, Field(min_length=1, max_length=2048, examples=["rtsp://viewer:secret@10.1.2.3/ch1"])]
 """A camera's address with its user name and password: taken, never answered."""
 
@@ -107,6 +108,8 @@ class NewCameraAsked(Body):
     zones: Annotated[list[ZoneGiven], Field(max_length=50)] = Field(default_factory=list)
     control_points: Annotated[list[ControlPointGiven], Field(max_length=200)] = Field(default_factory=list)
     enabled: bool = True
+    site: About | None = None
+    upstream: About | None = Field(None, description="the switch or recorder without which it is dark")
 
 
 class CameraChange(Body):
@@ -124,6 +127,8 @@ class CameraChange(Body):
     zones: Annotated[list[ZoneGiven], Field(max_length=50)] | None = None
     control_points: Annotated[list[ControlPointGiven], Field(max_length=200)] | None = None
     enabled: bool | None = None
+    site: About | None = None
+    upstream: About | None = None
 
 
 class CameraShown(BaseModel):
@@ -138,6 +143,8 @@ class CameraShown(BaseModel):
     zones: list[dict[str, Any]]
     control_points: list[dict[str, float]]
     enabled: bool
+    site: str | None
+    upstream: str | None
     status: CameraStatus
 
 
@@ -159,6 +166,8 @@ class CameraFeature(BaseModel):
             zones=[zone_to_json(zone) for zone in camera.zones],
             control_points=[control_point_to_json(point) for point in camera.control_points],
             enabled=camera.enabled,
+            site=camera.site,
+            upstream=camera.upstream,
             status=CameraStatus.of(status),
         )
         return cls(id=camera.id, geometry=Point(**camera.place.geojson()), properties=shown)

@@ -27,6 +27,7 @@ from models.errors import InvalidInput, WanggeError
 from models.geo import ControlPoint, GeoPoint
 from models.people import Permission
 
+_PLAIN = {"name", "purpose", "grid_code", "enabled", "site", "upstream"}
 router = APIRouter(tags=["cameras"])
 Reader = Annotated[SignedIn, Depends(needs(Permission.CAMERA_READ))]
 Writer = Annotated[SignedIn, Depends(needs(Permission.CAMERA_WRITE))]
@@ -77,6 +78,8 @@ def add_camera(house: House, who: Writer, asked: NewCameraAsked, response: Respo
         zones=_zones(asked.zones),
         control_points=_control_points(asked.control_points),
         enabled=asked.enabled,
+        site=asked.site,
+        upstream=asked.upstream,
     )
     camera = house.registry.add_camera(who.actor, new)
     response.headers["Location"] = f"/v1/cameras/{camera.id}"
@@ -110,7 +113,7 @@ def one_camera(house: House, who: Reader, camera_id: Id) -> CameraFeature:
 @router.patch("/v1/cameras/{camera_id}", summary="Change a camera")
 def change_camera(house: House, who: Writer, camera_id: Id, asked: CameraChange) -> CameraFeature:
     """A new `url` without user name and password keeps those that are stored only for the same scheme, host, port."""
-    changes = asked.model_dump(exclude_none=True, include={"name", "purpose", "grid_code", "enabled"})
+    changes = asked.model_dump(exclude_none=True, include=_PLAIN)
     if (asked.lon is None) != (asked.lat is None):
         raise InvalidInput("a place needs both lon and lat")
     if asked.lon is not None and asked.lat is not None:

@@ -10,7 +10,7 @@ from alerts.accounts import SignedIn
 from alerts.channels import DEFAULT_WAIT_S, LONGEST_WAIT_S, PersonChannel
 from api.auth import needs
 from api.registry_schemas import example
-from api.schemas import Body, Id, at
+from api.schemas import Body, Id, at, at_or_none
 from api.services import House
 from models.people import Permission
 
@@ -44,7 +44,7 @@ class ChannelAsked(Body):
 
 
 class ChannelShown(BaseModel):
-    """``shown``: what may be seen of its address."""
+    """``shown``: what may be seen of its address. ``dead_at``: since then its receiver says that nobody is there."""
 
     id: str
     place: int
@@ -53,6 +53,7 @@ class ChannelShown(BaseModel):
     wait_s: float
     language: str
     created_at: datetime
+    dead_at: datetime | None
 
     @classmethod
     def of(cls, channel: PersonChannel) -> "ChannelShown":
@@ -64,6 +65,7 @@ class ChannelShown(BaseModel):
             wait_s=channel.wait_s,
             language=channel.language,
             created_at=at(channel.created_s),
+            dead_at=at_or_none(channel.dead_s),
         )
 
 

@@ -27,6 +27,9 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "permissions-policy": "camera=(self), geolocation=(self), microphone=()",
 }
 
+HSTS: Mapping[str, str] = {"strict-transport-security": "max-age=31536000"}
+"""For a certificate that everyone trusts (RFC 6797)."""
+
 Observed = Callable[[str, str, int, float], None]
 """Told of each answer: method, route as declared, status, seconds."""
 
@@ -36,10 +39,11 @@ log = structlog.get_logger("api")
 class Edge:
     """ASGI middleware around everything else. ``caps`` gives the body cap in bytes by the end of a path."""
 
-    def __init__(self, app: ASGIApp, caps: Mapping[str, int], observed: Observed) -> None:
+    def __init__(self, app: ASGIApp, caps: Mapping[str, int], observed: Observed, *, hsts: bool = False) -> None:
         self._app = app
         self._caps = caps
         self._observed = observed
+        self._headers = {**SECURITY_HEADERS, **(HSTS if hsts else {})}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -52,7 +56,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = {**message, "headers": _with_security(message["headers"], scope["path"])}
+                message = {**message, "headers": self._with_security(message["headers"], scope["path"])}
             await send(message)
 
         try:
@@ -64,6 +68,13 @@ class Edge:
                 await of_core(Request(scope), WanggeError())(scope, receive, answer)
         finally:
             self._observed(scope["method"], _route_of(scope), status or 500, time.monotonic() - started_s)
+
+    def _with_security(self, headers: list[tuple[bytes, bytes]], path: str) -> list[tuple[bytes, bytes]]:
+        present = {name.lower() for name, _ in headers}
+        added = [(name.encode(), value.encode()) for name, value in self._headers.items()]
+        if path.startswith("/v1/") and b"cache-control" not in present:
+            added.append((b"cache-control", b"no-store"))
+        return [*headers, *added]
 
     def _cap(self, path: str) -> int:
         return next((cap for end, cap in self._caps.items() if path.endswith(end)), JSON_MAX_BYTES)
@@ -84,14 +95,6 @@ def _capped(receive: Receive, scope: Scope, cap_bytes: int) -> Receive:
         return message
 
     return read
-
-
-def _with_security(headers: list[tuple[bytes, bytes]], path: str) -> list[tuple[bytes, bytes]]:
-    present = {name.lower() for name, _ in headers}
-    added = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
-    if path.startswith("/v1/") and b"cache-control" not in present:
-        added.append((b"cache-control", b"no-store"))
-    return [*headers, *added]
 
 
 def _route_of(scope: Scope) -> str:

@@ -1,5 +1,6 @@
 """Photos in, masked before they are stored; evidence out, to those who may see the alert that it belongs to."""
 
+import hashlib
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
@@ -12,7 +13,7 @@ from api.alerts import feature
 from api.auth import needs
 from api.schemas import EvidenceAdded, Id, Picture
 from api.services import House
-from models.errors import InvalidInput, TooLarge
+from models.errors import Conflict, InvalidInput, TooLarge
 from models.incident import Evidence
 from models.people import Permission
 
@@ -47,8 +48,12 @@ async def photo(request: Request, house: House, _who: Noter) -> bytes:
         part = form.get("photo")
         if not isinstance(part, UploadFile):
             raise InvalidInput("send multipart/form-data with one file, named photo")
-        cap_bytes = house.settings.photo_max_bytes
-        data = await part.read(cap_bytes + 1)
+        return await checked_photo(part, house.settings.photo_max_bytes)
+
+
+async def checked_photo(part: UploadFile, cap_bytes: int) -> bytes:
+    """Raises InvalidInput, TooLarge."""
+    data = await part.read(cap_bytes + 1)
     if len(data) > cap_bytes:
         raise TooLarge(f"a photo may have {cap_bytes} bytes: let the phone make it smaller")
     if not (data.startswith(_MAGIC) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")):
@@ -71,6 +76,8 @@ def add_photo(house: House, who: Noter, alert_id: Id, data: Annotated[bytes, Dep
     alert = house.desk.alert(alert_id, who.actor)
     check(who.actor, Permission.ALERT_NOTE, alert.grid_path, Permission.ALERT_READ)
     masked = house.video.mask(data)
+    if hashlib.sha256(masked.data).hexdigest() in alert.erased:
+        raise Conflict("this very photo was erased from this case: it is not taken again")
     sha256 = house.evidence.put(masked.data)
     item = Evidence(sha256, "photo", "image/jpeg", house.now())
     changed = house.desk.add_evidence(alert_id, who.actor, item, house.now())
@@ -84,11 +91,13 @@ def add_photo(house: House, who: Noter, alert_id: Id, data: Annotated[bytes, Dep
     response_class=Response,
     responses={200: {"content": {"image/jpeg": {}}}},
 )
-def get_evidence(house: House, who: Reader, sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]) -> Response:
-    """404 unless it belongs to an alert in your grids."""
+def get_evidence(
+    house: House, who: Reader, request: Request, sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
+) -> Response:
+    """404 unless it belongs to an alert in your grids; 410 once it was erased."""
     item = evidence_in_sight(house.engine, sha256, who.actor)
-    return Response(
-        house.evidence.get(sha256),
-        media_type=item.media_type,
-        headers={"Cache-Control": "private, max-age=31536000, immutable"},
-    )
+    # Its bytes never change, but they may be erased, or be no longer theirs to see: a browser asks each time.
+    headers = {"ETag": f'"{sha256}"', "Cache-Control": "private, no-cache"}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return Response(house.evidence.get(sha256), media_type=item.media_type, headers=headers)

@@ -19,6 +19,8 @@ SESSION_CHECK_S = 2.0
 """A stream of someone who signed out ends within this plus the time of one look-up: 5 s are promised."""
 MOST_STREAMS = 500
 """Per process: each costs a socket and a session look-up every SESSION_CHECK_S."""
+MOST_OWN_STREAMS = 12
+"""Of one person: so many screens, and nobody alone can take all of MOST_STREAMS."""
 LONGEST_WAIT_S = 1.0
 """How long a stream may take to see that its server is about to stop."""
 RECONNECT_MS = 2000
@@ -28,15 +30,17 @@ router = APIRouter(tags=["events"])
 
 async def starting_position(
     house: House,
-    _who: Annotated[SignedIn, Depends(needs(Permission.ALERT_READ))],
+    who: Annotated[SignedIn, Depends(needs(Permission.ALERT_READ))],
     last_event_id: Annotated[str | None, Header(description="where the last stream ended; set by browsers")] = None,
     after: Annotated[
         int | None, Query(ge=0, le=2**53, description="the same, for whoever cannot set a header; the header wins")
     ] = None,
 ) -> tuple[int, bool]:
     """The position to go on from, and whether it had to be set back to the end of the log."""
-    if house.tail.streams >= MOST_STREAMS:
+    if house.tail.readers.total() >= MOST_STREAMS:
         raise RetryLater(f"there are {MOST_STREAMS} live streams already; poll GET /v1/alerts meanwhile", 10)
+    if house.tail.readers[who.person_id] >= MOST_OWN_STREAMS:
+        raise RetryLater(f"you have {MOST_OWN_STREAMS} live streams open already: close one", 10)
     last = await house.tail.last()
     if last_event_id:
         if not (last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) <= 16):
@@ -59,12 +63,12 @@ async def events(
 
     The id is the event's position in the sealed log. Load lists after `ready` and nothing is missed.
     """
-    house.tail.streams += 1
+    house.tail.readers[who.person_id] += 1
     try:
         async for item in _stream(house, token, who, *start):
             yield item
     finally:
-        house.tail.streams -= 1
+        house.tail.readers.subtract([who.person_id])
 
 
 async def _stream(

@@ -40,19 +40,21 @@ class Metrics:
         streams: int,
         alerts: Mapping[str, int],
         cameras: Mapping[str, Any],
-        deliveries: Mapping[tuple[str, str], int],
+        deliveries: Mapping[tuple[str, str, str], int],
+        *more: Collector,
     ) -> bytes:
         """The exposition format. ``alerts``: how many are in each state; ``cameras``: the video desk's status;
-        ``deliveries``: how many of each purpose are in each state."""
+        ``deliveries``: how many of each purpose are in each state, and why."""
         self._streams.set(streams)
         moment = CollectorRegistry()
-        moment.register(_Moment(alerts, cameras, deliveries))
+        for collector in (_Moment(alerts, cameras, deliveries), *more):
+            moment.register(collector)
         return generate_latest(self._registry) + generate_latest(moment)
 
 
 class _Moment(Collector):
     def __init__(
-        self, alerts: Mapping[str, int], cameras: Mapping[str, Any], deliveries: Mapping[tuple[str, str], int]
+        self, alerts: Mapping[str, int], cameras: Mapping[str, Any], deliveries: Mapping[tuple[str, str, str], int]
     ) -> None:
         self._alerts, self._cameras, self._deliveries = alerts, cameras, deliveries
 
@@ -62,10 +64,10 @@ class _Moment(Collector):
             states.add_metric([state], count)
         yield states
         out = GaugeMetricFamily(
-            "wangge_deliveries", "Notifications and webhook messages by state", labels=["purpose", "state"]
+            "wangge_deliveries", "Notifications and webhook messages by state", labels=["purpose", "state", "reason"]
         )
-        for (purpose, state), count in sorted(self._deliveries.items()):
-            out.add_metric([purpose, state], count)
+        for labels, count in sorted(self._deliveries.items()):
+            out.add_metric(labels, count)
         yield out
         doing = GaugeMetricFamily("wangge_camera_state", "1: the state a camera is in", labels=["camera", "state"])
         counters = GaugeMetricFamily("wangge_camera_count", "What the worker counts", labels=["camera", "what"])

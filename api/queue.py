@@ -11,7 +11,7 @@ from alerts.lifecycle import allowed
 from api.alerts import IdempotencyKey, answer, feature, request_sha256
 from api.auth import needs
 from api.paging import link_next
-from api.schemas import After, AlertFeature, Alerts, Code, Limit
+from api.schemas import After, AlertFeature, Alerts, Code, Limit, Practice
 from api.services import House
 from models.alert import Command, CommandType
 from models.errors import Conflict, Forbidden, RetryLater
@@ -30,11 +30,12 @@ def grid_queue(
     request: Request,
     response: Response,
     code: Code,
+    practice: Practice = False,
     limit: Limit = 50,
     after: After = None,
 ) -> Alerts:
     """Cases dispatched, accepted, on scene, returned or reopened, in this grid and all below it."""
-    page = house.desk.queue(code, who.actor, house.now(), limit=limit, after=after)
+    page = house.desk.queue(code, who.actor, house.now(), practice=practice, limit=limit, after=after)
     link_next(request, response, page.next)
     return Alerts(features=[feature(house, alert, who) for alert in page.items], next=page.next)
 

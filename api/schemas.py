@@ -1,6 +1,7 @@
 """What goes in and out at the edge. Times are RFC 3339 in UTC here, Unix seconds within."""
 
 import json
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -53,6 +54,7 @@ Free = Annotated[dict[str, Any], AfterValidator(_bounded)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Limit = Annotated[int, Query(ge=1, le=500, description="how many at most")]
+Practice = Annotated[bool, Query(description="exercises, and nothing else; else none of them")]
 After = Annotated[str | None, Query(max_length=500, description="`next` of the page before")]
 Code = Annotated[Text, Path(max_length=64, examples=["610902001001"])]
 Id = Annotated[Text, Path(max_length=64, examples=["01JD0ZQ3F4K8X6T2W9V5B7C1NE"])]
@@ -88,15 +90,17 @@ class Picture(BaseModel):
     media_type: str
     at: datetime
     href: str
+    erased: bool = Field(description="its bytes are gone; the log keeps its hash")
 
     @classmethod
-    def of(cls, evidence: Evidence) -> "Picture":
+    def of(cls, evidence: Evidence, erased: Collection[str] = ()) -> "Picture":
         return cls(
             sha256=evidence.sha256,
             kind=evidence.kind,
             media_type=evidence.media_type,
             at=at(evidence.at_s),
             href=f"/v1/evidence/{evidence.sha256}",
+            erased=evidence.sha256 in erased,
         )
 
 
@@ -139,6 +143,8 @@ class AlertShown(Overlays):
     verified_by: str | None
     outcome: str | None
     suspended_until: datetime | None
+    practice: bool = Field(description="an exercise")
+    case_id: str | None = Field(description="the case that it is a member of")
 
 
 class AlertFeature(BaseModel):
@@ -168,7 +174,7 @@ class AlertFeature(BaseModel):
             model=alert.model,
             measure=dict(alert.measure),
             detected_reason=alert.detected_reason,
-            evidence=[Picture.of(item) for item in alert.evidence],
+            evidence=[Picture.of(item, alert.erased) for item in alert.evidence],
             started_at=at(alert.started_s),
             last_seen_at=at(alert.last_seen_s),
             created_at=at(alert.created_s),
@@ -183,6 +189,8 @@ class AlertFeature(BaseModel):
             verified_by=alert.verified_by,
             outcome=alert.outcome,
             suspended_until=at_or_none(alert.suspended_until_s),
+            practice=alert.practice,
+            case_id=alert.case_id,
         )
         return cls(id=alert.id, geometry=Point(**alert.place.geojson()), properties=shown)
 

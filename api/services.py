@@ -11,8 +11,12 @@ from sqlalchemy import Engine
 from alerts.channels import Channels
 from alerts.desk import Desk
 from alerts.evidence import EvidenceStore
+from alerts.intake import Intake
+from alerts.intake_answers import IntakeAnswers
+from alerts.intake_sources import IntakeSources
 from alerts.registry import Registry
 from alerts.webhooks import Webhooks
+from alerts.workbook import Exports
 from api.metrics import Metrics
 from api.tail import Tail
 from api.video import VideoDesk
@@ -29,7 +33,11 @@ class Services:
     registry: Registry
     channels: Channels
     webhooks: Webhooks
+    intake: Intake
+    answers: IntakeAnswers
+    sources: IntakeSources
     evidence: EvidenceStore
+    exports: Exports
     video: VideoDesk
     tail: Tail
     metrics: Metrics

@@ -12,11 +12,13 @@ from pydantic import BaseModel
 from alerts import deliveries
 from alerts.accounts import session_of
 from alerts.database import schema_fault
+from alerts.figures import of_installation
 from alerts.leases import alive
 from alerts.ledger import counts
 from alerts.queue import check_redis
 from api.auth import PUBLIC
 from api.cameras import statuses
+from api.figure_metrics import Judged
 from api.services import House, Services
 from models.errors import Forbidden, Unauthenticated, Unavailable, WanggeError
 from models.people import Permission
@@ -51,6 +53,7 @@ def readyz(house: House, response: Response) -> Ready:
         _check("database", lambda: _database(house)),
         _check("redis", lambda: _redis(house)),
         _check("dispatcher", lambda: _dispatcher(house)),
+        _check("notifier", lambda: _notifier(house)),
         _check("camera worker", lambda: _video(house)),
     ]
     ready = all(check.ok for check in checks)
@@ -83,6 +86,12 @@ def _dispatcher(house: Services) -> str:
     if not alive(house.engine, "dispatcher", house.now()):
         raise Unavailable("no dispatcher has given a sign of life: start one with `python -m alerts`")
     return "a dispatcher is at work"
+
+
+def _notifier(house: Services) -> str:
+    if not alive(house.engine, "notifier", house.now()):
+        raise Unavailable("no notifier has given a sign of life: start one with `python -m alerts.notifier`")
+    return "a notifier is at work"
 
 
 def _video(house: Services) -> str:
@@ -121,7 +130,9 @@ def figures_reader(
 def metrics(house: House) -> Response:
     """For loopback addresses, or a bearer token of someone with audit:read."""
     by_state = {state.value: count for state, count in counts(house.engine).items()}
-    text = house.metrics.text(house.tail.streams, by_state, statuses(house), deliveries.counts(house.engine))
+    judged = Judged(*of_installation(house.engine, house.now()))
+    streams = house.tail.readers.total()
+    text = house.metrics.text(streams, by_state, statuses(house), deliveries.counts(house.engine), judged)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -50,7 +50,8 @@ class Tail:
         self._kept: deque[LiveEvent] = deque(maxlen=KEPT_EVENTS)
         self._position: int | None = None
         self._news = asyncio.Event()
-        self.streams = 0
+        self.readers: Counter[str] = Counter()
+        """Open streams by person."""
 
     async def run(self) -> None:
         """Follows until cancelled. The one place that retries; what fails is logged once per outage."""

@@ -11,6 +11,8 @@ from typing import Any
 
 import httpx
 
+from models.errors import Unavailable
+
 PAUSE_S = 0.02
 TRY_AGAIN_S = 0.1
 CLEAR_WITHIN_S = 120.0
@@ -18,7 +20,7 @@ CLEAR_WITHIN_S = 120.0
 
 
 def sign_in(url: str, username: str, password: str, within_s: float) -> str:
-    """A session's token, as soon as the API answers. Raises TimeoutError."""
+    """A session's token, as soon as the API answers. Raises Unavailable."""
     until = time.monotonic() + within_s
     body = {"username": username, "password": password}
     while time.monotonic() < until:
@@ -27,7 +29,7 @@ def sign_in(url: str, username: str, password: str, within_s: float) -> str:
             return str(answer.json()["token"])
         except (httpx.TransportError, KeyError, ValueError):
             time.sleep(0.05)
-    raise TimeoutError("the API does not come up")
+    raise Unavailable("the API does not come up; --keep FOLDER leaves its log")
 
 
 @dataclass

@@ -7,7 +7,7 @@ from pathlib import Path
 
 _SIZE = 256
 _NAME = 64
-_ARMED, _FIRED, _ALLOWED, _MADE, _SENT, _STOPPING = 0, 64, 128, 136, 144, 152
+_ARMED, _FIRED, _ALLOWED, _MADE, _STOPPING = 0, 64, 128, 136, 144
 
 
 class Control:
@@ -60,15 +60,6 @@ class Control:
     @made.setter
     def made(self, number: int) -> None:
         struct.pack_into("Q", self._map, _MADE, number)
-
-    @property
-    def sent(self) -> int:
-        """How many it has put onto the wire, those sent again included."""
-        return self._number(_SENT)
-
-    @sent.setter
-    def sent(self, number: int) -> None:
-        struct.pack_into("Q", self._map, _SENT, number)
 
     @property
     def stopping(self) -> bool:

@@ -1,5 +1,6 @@
 """The count: what was promised to sources and phones, against what the ledger holds. Receipts are compared."""
 
+import socket
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Engine, func, select
 
+from alerts.audit import audit
 from alerts.database import reading
-from alerts.sealer import verify_chain
 from bench.loss_clients import Told
 from models import tables
 
@@ -66,8 +67,8 @@ class Count:
         return not (self.lost or self.duplicates or self.faults)
 
 
-def hold(engine: Engine) -> Held:
-    """Reads the ledger, and its chain."""
+def hold(engine: Engine, anchors: Sequence[Path]) -> Held:
+    """Reads the ledger, its chain, and where that is anchored."""
     kept, events = tables.incidents.c, tables.events.c
     with reading(engine) as connection:
         incidents = [
@@ -86,7 +87,7 @@ def hold(engine: Engine) -> Held:
         unpublished = connection.execute(
             select(func.count()).select_from(tables.outbox).where(tables.outbox.c.published_s.is_(None))
         ).scalar_one()
-    fault = verify_chain(engine)
+    fault = audit(engine, [path for path in anchors if path.exists()], socket.gethostname()).fault
     return Held(incidents, notes, acknowledged, total, positions, unpublished, str(fault) if fault else None)
 
 

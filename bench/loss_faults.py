@@ -35,14 +35,6 @@ class Bitten:
     note: str = ""
 
 
-def flush(url: str) -> str:
-    """Empties Redis; what was lost with it."""
-    with closing(Redis.from_url(url)) as client:
-        waiting = int(client.xlen("incidents"))
-        client.flushall()
-    return f"{waiting} messages gone"
-
-
 def out_of_memory(url: str, hold_s: float = OUT_OF_MEMORY_S) -> tuple[bool, str]:
     """Leaves Redis no memory for so long; whether it refused anything."""
     with closing(Redis.from_url(url)) as client:
@@ -72,7 +64,7 @@ def locked(engine: Engine) -> Iterator[None]:
             holder.execute("ROLLBACK")
         return
     with engine.connect() as connection, connection.begin() as transaction:
-        connection.execute(text("LOCK TABLE source_cursors, events IN ACCESS EXCLUSIVE MODE"))
+        connection.execute(text("LOCK TABLE source_cursors, events IN EXCLUSIVE MODE"))
         yield
         transaction.rollback()
 

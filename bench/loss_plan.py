@@ -26,17 +26,22 @@ def kinds() -> list[Step]:
 
 
 def plan(kills: int, without: Collection[str], seed: int, only: Collection[str] = ()) -> list[Step]:
-    """``kills`` steps, every kind as often as any other, in a shuffled order; the faults spread among them.
+    """``kills`` kills at named points and as many more at no point as there are of each, every kind as often as any
+    other, in a shuffled order; the faults spread among them.
 
     ``only`` names the points to kill at, where it is not to be all.
     """
     wanted = [step for step in kinds() if not only or step.what in only]
     chance = random.Random(seed)
     steps: list[Step] = []
-    while len(steps) < kills:
+    named = 0
+    while named < kills:
         each = wanted.copy()
         chance.shuffle(each)
-        steps += each[: kills - len(steps)]
+        for step in each:
+            if step.what == ANYWHERE or named < kills:
+                steps.append(step)
+                named += step.what != ANYWHERE
     faults = [Step("", fault) for fault in FAULTS if fault not in without]
     if "flush" not in without:
         faults += [Step("", "flush")] * (kills // KILLS_PER_FLUSH)

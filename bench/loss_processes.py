@@ -2,12 +2,11 @@
 
 import multiprocessing
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerProcess
@@ -82,8 +81,10 @@ class Fleet:
         return [member for member in self.members.values() if member.job.role == role]
 
     def start(self) -> None:
+        """Starts those that do not run yet."""
         for member in self.members.values():
-            member.start()
+            if member.process is None:
+                member.start()
 
     def mend(self) -> None:
         """Starts anew who ended by itself."""
@@ -92,10 +93,11 @@ class Fleet:
                 member.ended.append(member.status or 0)
                 member.start()
 
-    def kill_at(self, role: str, point: str, chosen: int) -> str | None:
+    def kill_at(self, role: str, point: str, chosen: int, meanwhile: Callable[[], object]) -> str | None:
         """Has one process of the role die at the point, and starts it again; None if none came by in time.
 
-        Only one dispatcher at a time seals, so every one of them is armed; the first to get there dies.
+        Only one dispatcher at a time seals, so every one of them is armed; the first to get there dies. ``meanwhile``
+        is called until then: it keeps the others at work.
         """
         members = self.of(role)
         armed = members if role == "dispatcher" else [members[chosen % len(members)]]
@@ -109,6 +111,7 @@ class Fleet:
                         for other in armed:
                             other.control.armed = ""
                         return self._fired(armed)
+                meanwhile()
                 time.sleep(0.003)
         finally:
             for member in armed:
@@ -167,24 +170,3 @@ def job(role: str, name: str, folder: Path, environ: dict[str, str]) -> Job:
     """``environ`` is completed by what Python itself needs."""
     kept = {key: os.environ[key] for key in ("PATH", "LANG", "LD_LIBRARY_PATH", "HOME") if key in os.environ}
     return Job(role, name, kept | environ, str(folder / f"{name}.control"), str(folder / f"{name}.log"))
-
-
-def end_traced(process: "subprocess.Popen[bytes]") -> None:
-    """Ends what strace traces, and so strace: to strace itself SIGTERM only says to let go of it."""
-    with suppress(OSError):
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        for child in children:
-            os.kill(int(child), signal.SIGTERM)
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()  # what it traces is leashed to it
-        process.wait()
-
-
-def traced(job: Job, trace: Path) -> "subprocess.Popen[bytes]":
-    """The process under strace, which notes in ``trace`` what it writes, flushes and answers."""
-    calls = "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,fsync,fdatasync,ftruncate"
-    words = [shutil.which("strace") or "strace", "-f", "-y", "--seccomp-bpf", "-s", "48", "-e", calls, "-o", str(trace)]
-    words = [sys.executable, leash.__file__, str(os.getpid()), *words]
-    return subprocess.Popen([*words, sys.executable, "-m", "bench.crashing", job.to_json()])

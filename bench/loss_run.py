@@ -1,7 +1,6 @@
 """One run of the proof: the town, its processes, what is done to them, the end, the count."""
 
 import random
-import shutil
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -16,18 +15,17 @@ from bench import loss_faults as faults
 from bench.loss_clients import Phone, Reader, Told, sign_in
 from bench.loss_control import Control
 from bench.loss_count import Promised, compare, hold
+from bench.loss_flow import Flow
 from bench.loss_plan import Step, plan
-from bench.loss_processes import ANYWHERE, Fleet, Member, Valkey, end_traced, job, traced
-from bench.loss_report import DRAINED_WITHIN_S, Result, Wanted
-from bench.loss_sync import read
+from bench.loss_processes import ANYWHERE, Fleet, Member, Valkey, job
+from bench.loss_report import DRAINED_WITHIN_S, LEAST_IN_FLIGHT, Result, Wanted
 from bench.loss_town import PASSWORD, USERNAME, Town, found, free_port, settings_for
+from bench.loss_wire import Wire
+from bench.loss_witness import hasty, watch
 from models import tables
 from models.errors import Unavailable
 
-LEAST_IN_FLIGHT = 50
-IN_FLIGHT_WAIT_S = 3.0
-WITNESSED = 12
-"""Acknowledgements of each kind that strace is to see."""
+IN_FLIGHT_WAIT_S = 10.0
 
 
 class Proof:
@@ -40,8 +38,6 @@ class Proof:
         self._held = ExitStack()
         self._began_s = 0.0
         self._told: list[Told] = []
-        self._applied = 0
-        self._paced_s = 0.0
 
     def run(self) -> Result:
         with self._held:
@@ -53,12 +49,15 @@ class Proof:
             self._held.callback(self._town.engine.dispose)
             self._fleet = self._make_fleet()
             self._held.callback(self._fleet.stop)
+            sources, wanted = self._fleet.of("source"), self._wanted
+            self._flow = Flow(sources, self._town.engine, wanted.alerts / len(sources) / wanted.seconds)
+            self._wire = Wire(self._valkey.url)
+            self._in_background(self._wire)
             if "fsync" not in self._wanted.without:
                 self._say("fsync before each acknowledgement, by strace")
                 self._watch_syncs()
             self._fleet.start()
-            token = sign_in(self._url, USERNAME, PASSWORD, 30)
-            self._begin_clients(token)
+            self._begin_clients(sign_in(self._url, USERNAME, PASSWORD, 30))
             self._load()
             self._drain()
             self._say("counting")
@@ -105,32 +104,22 @@ class Proof:
         return Fleet([Member(each, Control(Path(each.control))) for each in jobs])
 
     def _watch_syncs(self) -> None:
-        """One process of each role under strace, with one source and one phone, so that every flush has one cause."""
-        if shutil.which("strace") is None:
-            self._result.skipped["fsync"] = "strace is not installed; leave it out by --without fsync"
-            return
-        watched = [self._fleet.of(role)[0] for role in ("dispatcher", "api", "source")]
-        traces = {member.job.role: self._folder / f"{member.job.role}.trace" for member in watched}
-        processes = [traced(member.job, traces[member.job.role]) for member in watched]
+        if self._town.engine.dialect.name == "sqlite":
+            watched = [self._fleet.of(role)[0] for role in ("dispatcher", "api", "source")]
+        else:  # its server writes, and cannot be asked to be traced: what it says of itself counts
+            watched = self._fleet.of("source")[:1]
+            self._result.hasty = hasty(self._town.engine)
+            self._fleet.of("dispatcher")[0].start()
+            self._fleet.of("api")[0].start()
+        for member in watched:
+            member.start()
+        token = sign_in(self._url, USERNAME, PASSWORD, 40)
+        phone = Phone(self._url, token, 0, 1, self._folder / "traced.commands", "traced")
+        self._told.append(phone.told)
         try:
-            source = watched[-1].control
-            token = sign_in(self._url, USERNAME, PASSWORD, 40)
-            phone = Phone(self._url, token, 0, 1, self._folder / "traced.commands", "traced")
-            phone.thread.start()
-            until = time.monotonic() + 30
-            while (len(phone.told.done) < WITNESSED or source.made < WITNESSED) and time.monotonic() < until:
-                source.allowed += 1
-                time.sleep(0.1)
-            source.allowed = source.made
-            phone.stop()
-            phone.thread.join()
-            while self._applied_now() < source.made and time.monotonic() < until:
-                time.sleep(0.05)
-            self._told.append(phone.told)
-        finally:
-            for process in processes:
-                end_traced(process)
-        self._result.witnesses = [read(role, trace) for role, trace in traces.items()]
+            self._result.witnesses = watch(watched, phone, self._folder)
+        except Unavailable as error:
+            self._result.skipped["fsync"] = f"{error}; leave it out by --without fsync"
 
     def _begin_clients(self, token: str) -> None:
         phones = self._wanted.phones
@@ -139,7 +128,9 @@ class Proof:
             for number in range(phones)
         ]
         self._reader = Reader(self._url, token)
-        clients: list[Phone | Reader] = [*self._phones, self._reader]
+        self._in_background(*self._phones, self._reader)
+
+    def _in_background(self, *clients: Phone | Reader | Wire) -> None:
         for client in clients:
             client.thread.start()
             self._held.callback(client.thread.join, 30)
@@ -147,67 +138,33 @@ class Proof:
             self._held.callback(client.stop)
 
     def _load(self) -> None:
-        self._began_s = self._paced_s = time.monotonic()
+        self._began_s = time.monotonic()
         steps = plan(self._wanted.kills, self._wanted.without, self._wanted.seed, self._wanted.only)
         pause_s = self._wanted.seconds / (len(steps) + 1)
         for number, step in enumerate(steps, 1):
-            self._pass_until(self._began_s + number * pause_s)
+            self._flow.pass_until(self._began_s + number * pause_s)
             self._do(step)
             self._fleet.mend()
             if number % max(1, len(steps) // 20) == 0:
-                self._say(f"{number} of {len(steps)} kills and faults, {self._made()} incidents")
-        while self._result.kills < self._wanted.kills or self._made() < self._wanted.alerts:
-            if self._result.kills < self._wanted.kills:
-                self._do(Step(self._chance.choice(("source", "dispatcher")), ANYWHERE))
-            self._pass_until(time.monotonic() + 0.5)
+                self._say(f"{number} of {len(steps)} kills and faults, {self._flow.made()} incidents")
+        named = [step for step in steps if step.role and step.what != ANYWHERE]
+        while self._result.named < self._wanted.kills or self._flow.made() < self._wanted.alerts:
+            self._say(f"{self._result.named} kills at named points, {self._flow.made()} incidents: not enough yet")
+            if self._result.named < self._wanted.kills:
+                self._do(self._chance.choice(named))
+            self._flow.pass_until(time.monotonic() + 0.5)
             self._fleet.mend()
             if time.monotonic() - self._began_s > 5 * self._wanted.seconds + 60:
                 break
         self._result.load_s = time.monotonic() - self._began_s
-
-    def _pass_until(self, when_s: float) -> None:
-        while (left_s := when_s - time.monotonic()) > 0:
-            self._pace()
-            time.sleep(min(0.05, left_s))
-        self._pace()
-
-    def _pace(self) -> None:
-        """Lets the sources make more, evenly over the time; what they could not make is not made up for in a burst."""
-        now_s = time.monotonic()
-        sources = self._fleet.of("source")
-        rate = self._wanted.alerts / len(sources) / self._wanted.seconds
-        more = int(rate * min(now_s - self._paced_s, 1.0))
-        if more:
-            self._paced_s = now_s
-            for source in sources:
-                source.control.allowed = min(source.control.allowed + more, source.control.made + 500)
-
-    def _made(self) -> int:
-        return sum(source.control.made for source in self._fleet.of("source"))
-
-    def _applied_now(self) -> int:
-        """How many incidents the ledger has. While it does not answer, the last answer."""
-        try:
-            with reading(self._town.engine) as connection:
-                total = connection.execute(select(func.sum(tables.source_cursors.c.seq))).scalar_one()
-                self._applied = int(total or 0)
-        except Unavailable:
-            pass
-        return self._applied
-
-    def _in_flight(self) -> int:
-        return self._made() - self._applied_now()
 
     def _do(self, step: Step) -> None:
         if not step.role:
             self._make_fault(step.what)
             return
         until = time.monotonic() + IN_FLIGHT_WAIT_S
-        while self._in_flight() < LEAST_IN_FLIGHT and time.monotonic() < until:
-            for source in self._fleet.of("source"):
-                source.control.allowed = source.control.made + LEAST_IN_FLIGHT
+        while (flying := self._flow.keep_flying()) < LEAST_IN_FLIGHT and time.monotonic() < until:
             time.sleep(0.02)
-        flying = self._in_flight()
         chosen = self._chance.randrange(1000)
         what = step.what
         if step.role == "valkey":
@@ -216,8 +173,7 @@ class Proof:
         elif step.what == ANYWHERE:
             self._fleet.kill_anywhere(step.role, chosen)
         else:
-            self._pace()
-            if self._fleet.kill_at(step.role, step.what, chosen) is None:
+            if self._fleet.kill_at(step.role, step.what, chosen, self._flow.keep_flying) is None:
                 self._result.missed[step.what] += 1
                 self._fleet.kill_anywhere(step.role, chosen)
                 what = ANYWHERE
@@ -229,32 +185,33 @@ class Proof:
         began_s = time.monotonic()
         bit, note = True, ""
         if fault == "flush":
-            note = faults.flush(self._valkey.url)
+            bit, note = self._flush()
         elif fault == "out-of-memory":
-            bit, note = faults.out_of_memory(self._valkey.url)
+            bit, note = faults.out_of_memory(self._valkey.url, min(self._wanted.locked_s, faults.OUT_OF_MEMORY_S))
         elif fault == "locked":
             with faults.locked(self._town.engine):
-                bit = faults.stands_still(self._progress, self._wanted.locked_s) and self._wait_in_vain()
-                self._pass_until(began_s + self._wanted.locked_s)
+                bit = faults.stands_still(self._flow.progress, self._wanted.locked_s) and self._flow.wait_in_vain()
+                self._flow.pass_until(began_s + self._wanted.locked_s)
         elif self._volume is not None:
             with self._volume.full():
-                bit = faults.stands_still(self._progress, 20) and self._wait_in_vain()
+                bit = faults.stands_still(self._flow.progress, 20) and self._flow.wait_in_vain()
         lasted_s = time.monotonic() - began_s
         self._result.bitten.append(faults.Bitten(fault, lasted_s, bit, *self._recovered(), note))
 
-    def _progress(self) -> int:
-        self._pace()
-        return self._applied_now()
-
-    def _wait_in_vain(self) -> bool:
-        """Whether incidents are there that get no farther: into the ledger, or into a spool."""
-        return self._in_flight() > 0 or any(s.control.allowed > s.control.made for s in self._fleet.of("source"))
+    def _flush(self) -> tuple[bool, str]:
+        """Until some that were on their way are gone; whether it came to that."""
+        for _ in range(20):
+            self._flow.keep_flying()
+            time.sleep(0.02)
+            if lost := self._wire.flush():
+                return True, f"{lost} messages on their way were gone"
+        return False, ""
 
     def _recovered(self) -> tuple[float, float]:
         """Seconds until the ledger goes on, and until it has what the spools hold now."""
-        began_s, promised, stood_at = time.monotonic(), self._made(), self._applied_now()
+        began_s, promised, stood_at = time.monotonic(), self._flow.made(), self._flow.applied()
         resumed_s = 0.0
-        while (has := self._applied_now()) < promised and time.monotonic() - began_s < 120:
+        while (has := self._flow.applied()) < promised and time.monotonic() - began_s < 120:
             if has == stood_at:
                 resumed_s = time.monotonic() - began_s
             self._fleet.mend()
@@ -305,6 +262,7 @@ class Proof:
             told.tries += each.tries
         promised = Promised.read(Path(source.job.journal) for source in sources)
         made = {source.job.name: source.control.made for source in sources}
-        result.appended, result.sent = sum(made.values()), sum(source.control.sent for source in sources)
+        result.appended, result.again, result.anew = sum(made.values()), self._wire.again, self._wire.anew
         result.tries, result.connections = told.tries, self._reader.connections
-        result.count = compare(promised, made, told, hold(self._town.engine), self._reader.positions)
+        held = hold(self._town.engine, self._town.settings.anchors)
+        result.count = compare(promised, made, told, held, self._reader.positions)

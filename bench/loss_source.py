@@ -8,7 +8,6 @@ import os
 import random
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,12 +16,12 @@ from alerts.database import open_database
 from alerts.ledger import cursor_of
 from alerts.queue import IncidentStream, connect
 from bench.loss_control import Control
-from ingest.courier import Courier, Publishing
+from ingest.courier import Courier
 from ingest.spool import Report, Spool
 from models import logs
 from models.errors import Unavailable
 from models.geo import GeoPoint
-from models.incident import Incident, Phase, Severity, Sighting
+from models.incident import Phase, Severity, Sighting
 from models.settings import read_settings
 
 PLACE = GeoPoint(109.005, 32.705)
@@ -40,17 +39,6 @@ class Task:
     spool: Path
     journal: Path
     camera: str
-
-
-class Counting:
-    """Counts what goes onto the wire."""
-
-    def __init__(self, inner: Publishing, control: Control) -> None:
-        self._inner, self._control = inner, control
-
-    def publish(self, incidents: Sequence[Incident]) -> None:
-        self._control.sent += len(incidents)
-        self._inner.publish(incidents)
 
 
 def receipt(name: str, number: int) -> str:
@@ -87,7 +75,7 @@ def run(task: Task, control: Control) -> int:
     spool = Spool(task.spool, time.time())
     engine = open_database(settings.database_url)
     client = connect(settings.redis_url or "")
-    courier = Courier(spool, Counting(IncidentStream(client), control), partial(cursor_of, engine), time.time())
+    courier = Courier(spool, IncidentStream(client), partial(cursor_of, engine), time.time())
     sending = threading.Thread(target=courier.run, args=(stop, time.time, random.random), daemon=True)
     sending.start()
     try:

@@ -20,7 +20,7 @@ from models.camera import Zone
 from models.frame import Pixels
 from models.incident import Phase, Sighting, kind_of
 
-KIND = "obstruction"
+KIND = "blocked_fire_lane"
 VERSION = 1
 VEHICLES = frozenset({"car", "truck", "bus"})
 SAME_SPOT_IOU = 0.5

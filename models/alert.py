@@ -110,6 +110,8 @@ class EventType(StrEnum):
     CALLED_BACK = "called_back"
     ASKED_AGAIN = "asked_again"
     ESCALATED = "escalated"
+    ERASED = "erased"
+    GROUPED = "grouped"
 
 
 DISMISS_REASONS = ("false_alarm", "duplicate", "permitted", "out_of_scope")
@@ -293,6 +295,9 @@ class Alert:
     whole_clock: Clock | None = None
     escalation: Escalation | None = None
     whole_overdue_s: float | None = None
+    practice: bool = False
+    erased: tuple[str, ...] = ()
+    case_id: str | None = None
 
     def light(self, now_s: float) -> Light | None:
         """The worse of its two clocks' lights; None without a clock."""

@@ -177,7 +177,8 @@ class Zone:
 
 @dataclass(frozen=True)
 class CameraPoint:
-    """A registered camera. ``place`` is where it stands; ``purpose`` is why it may be watched."""
+    """A registered camera. ``place`` is where it stands; ``purpose`` is why it may be watched; ``upstream`` the
+    switch or recorder without which it is dark."""
 
     id: str
     code: str
@@ -190,6 +191,8 @@ class CameraPoint:
     control_points: tuple[ControlPoint, ...] = ()
     enabled: bool = True
     version: int = 1
+    site: str | None = None
+    upstream: str | None = None
 
 
 def zone_to_json(zone: Zone) -> dict[str, Any]:

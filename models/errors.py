@@ -41,6 +41,12 @@ class NotFound(WanggeError):
     code = "not_found"
 
 
+class Erased(WanggeError):
+    """It was there, and personal data of somebody: it was erased, for a reason that the log holds."""
+
+    code = "erased"
+
+
 class Unauthenticated(WanggeError):
     """Nobody is signed in, or the sign-in has ended."""
 
@@ -87,6 +93,12 @@ class TooManyAttempts(RetryLater):
     code = "too_many_attempts"
 
 
+class RateLimited(TooManyAttempts):
+    """A source sends more than it may; ``retry_after_s`` is when this very request would be taken."""
+
+    code = "rate_limited"
+
+
 class Unavailable(RetryLater):
     """A part that this needs (database locked, Redis away, video desk down) does not answer now."""
 
@@ -121,6 +133,10 @@ class EgressFailed(WanggeError):
     """A message was not taken: no answer, or one that says no."""
 
     code = "egress_failed"
+
+
+class EgressGone(EgressFailed):
+    """The receiver says that there is nothing at that address (404, 410)."""
 
 
 class CameraError(WanggeError):

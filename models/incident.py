@@ -41,7 +41,10 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Kind:
-    """An incident kind: names for people, a default severity, parameters, and the GB/T 28181 alarm type if one fits."""
+    """An incident kind: names for people, a default severity, parameters, and the GB/T 28181 alarm type if one fits.
+
+    ``by_camera``: a rule looks for it in the zones of a camera. People and other systems may report every kind.
+    """
 
     code: str
     name_zh: str
@@ -49,6 +52,7 @@ class Kind:
     severity: Severity
     gbt28181: str | None = None
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    by_camera: bool = False
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -69,6 +73,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                     "dwell_s": Parameter("s", 10.0, 0.0, 3600.0),
                     "leave_s": Parameter("s", 20.0, 0.0, 3600.0),
                 },
+                by_camera=True,
             ),
             Kind(
                 "intrusion",
@@ -81,17 +86,19 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                     "dwell_s": Parameter("s", 3.0, 0.0, 3600.0),
                     "leave_s": Parameter("s", 20.0, 0.0, 3600.0),
                 },
+                by_camera=True,
             ),
             Kind(
-                "obstruction",
+                "blocked_fire_lane",
                 "占用消防通道",
-                "Obstruction",
+                "Blocked fire lane",
                 Severity.ORANGE,
                 "ParkingDetection",
                 {
                     "dwell_s": Parameter("s", 180.0, 0.0, 86_400.0),
                     "leave_s": Parameter("s", 150.0, 0.0, 3600.0),
                 },
+                by_camera=True,
             ),
             Kind(
                 "e_bike",
@@ -104,6 +111,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                     "dwell_s": Parameter("s", 3.0, 0.0, 3600.0),
                     "leave_s": Parameter("s", 20.0, 0.0, 3600.0),
                 },
+                by_camera=True,
             ),
             Kind("camera_offline", "摄像机离线", "Camera offline", Severity.YELLOW, "VideoLoss"),
             Kind("camera_black", "摄像机黑屏", "Camera black", Severity.YELLOW, "VideoLoss"),
@@ -111,6 +119,13 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             Kind("camera_covered", "摄像机被遮挡", "Camera covered", Severity.YELLOW, "VideoOcclusion"),
             Kind("camera_blurred", "摄像机画面模糊", "Camera blurred", Severity.YELLOW, "Defocus"),
             Kind("camera_moved", "摄像机被移动", "Camera moved", Severity.YELLOW, "SceneChange"),
+            Kind("camera_blind", "摄像机画面异常", "Camera gone blind", Severity.YELLOW, "VideoOcclusion"),
+            Kind("illegal_structure", "违法建设", "Illegal structure", Severity.YELLOW),
+            Kind("dumping", "乱倒垃圾", "Dumping", Severity.YELLOW, "LeftObjectDetection"),
+            Kind("geohazard", "地质灾害预警", "Geohazard warning", Severity.ORANGE),
+            Kind("gate_event", "门禁闸机事件", "Gate event", Severity.BLUE),
+            Kind("gate_fault", "门禁闸机故障", "Gate fault", Severity.YELLOW, "DeviceTamper"),
+            Kind("other", "其他", "Other", Severity.YELLOW),
         )
     }
 )
@@ -166,21 +181,28 @@ class Incident(Sighting):
     """A sighting that a source has taken responsibility for.
 
     (``source``, ``seq``) makes it one: sending it again changes nothing. ``seq`` counts from 1 without gaps.
+    ``camera_id`` None: no camera sees it. ``place_key`` is set where no camera's zone says what is the same happening:
+    what was reported folds by it (see ``alerts.intake``).
     """
 
     source: str
     seq: int
-    camera_id: str
+    camera_id: str | None
+    place_key: str | None = None
     evidence: tuple[Evidence, ...] = ()
 
     def __post_init__(self) -> None:
         Sighting.__post_init__(self)
         if self.seq < 1:
             raise InvalidInput("an incident's sequence number starts at 1")
+        if self.camera_id is None and self.place_key is None:
+            raise InvalidInput("an incident that no camera sees says where it belongs")
 
     @property
     def fold_key(self) -> str:
-        """Incidents of one kind in one zone of one camera are the same happening."""
+        """Incidents of one kind in one zone of one camera are the same happening; so are reports of one place key."""
+        if self.place_key is not None:
+            return f"{self.kind}/@{self.place_key}"
         return f"{self.kind}/{self.camera_id}/{self.zone_id or '-'}"
 
 
@@ -202,6 +224,7 @@ def incident_to_json(incident: Incident) -> dict[str, Any]:
         "reason": incident.reason,
         "model": incident.model,
         "evidence": [vars(item) for item in incident.evidence],
+        **({} if incident.place_key is None else {"place_key": incident.place_key}),
     }
 
 
@@ -213,7 +236,8 @@ def incident_from_json(data: Mapping[str, Any]) -> Incident:
             seq=int(data["seq"]),
             kind=str(data["kind"]),
             phase=Phase(data["phase"]),
-            camera_id=str(data["camera_id"]),
+            camera_id=None if data["camera_id"] is None else str(data["camera_id"]),
+            place_key=data.get("place_key"),
             zone_id=data["zone_id"],
             severity=Severity(data["severity"]),
             confidence=float(data["confidence"]),

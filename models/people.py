@@ -20,6 +20,8 @@ class Permission(StrEnum):
     ALERT_TRANSFER = "alert:transfer"
     ALERT_SUPERVISE = "alert:supervise"
     ALERT_EVALUATE = "alert:evaluate"
+    ALERT_REPORT = "alert:report"
+    INTAKE_WRITE = "intake:write"
     CAMERA_READ = "camera:read"
     CAMERA_WRITE = "camera:write"
     GRID_READ = "grid:read"
@@ -31,6 +33,9 @@ class Permission(StrEnum):
     DESK_HANDOVER = "desk:handover"
     AUDIT_READ = "audit:read"
     POLICY_WRITE = "policy:write"
+    EVIDENCE_ERASE = "evidence:erase"
+    PRACTICE_RUN = "practice:run"
+    SILENCE_WRITE = "silence:write"
 
 
 class Role(StrEnum):
@@ -47,7 +52,7 @@ class Role(StrEnum):
 
 _P = Permission
 _SEE = {_P.ALERT_READ, _P.GRID_READ, _P.CAMERA_READ}
-_TAKE_PART = {_P.ALERT_READ, _P.ALERT_NOTE, _P.GRID_READ}
+_TAKE_PART = {_P.ALERT_READ, _P.ALERT_NOTE, _P.ALERT_REPORT, _P.GRID_READ}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
@@ -56,7 +61,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             | _TAKE_PART
             | {_P.ALERT_ACKNOWLEDGE, _P.ALERT_DISPATCH, _P.ALERT_VERIFY, _P.ALERT_REOPEN, _P.ALERT_VOID}
             | {_P.ALERT_TRANSFER, _P.ALERT_EVALUATE}
-            | {_P.PEOPLE_READ, _P.PEOPLE_REACH, _P.DESK_HANDOVER}
+            | {_P.PEOPLE_READ, _P.PEOPLE_REACH, _P.DESK_HANDOVER, _P.SILENCE_WRITE}
         ),
         Role.GRID_WORKER: frozenset(_TAKE_PART | {_P.ALERT_WORK}),
         Role.UNIT: frozenset(_TAKE_PART | {_P.ALERT_WORK, _P.ALERT_TRANSFER}),
@@ -65,13 +70,15 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             _SEE
             | _TAKE_PART
             | {_P.ALERT_VERIFY, _P.ALERT_REOPEN, _P.ALERT_TRANSFER, _P.ALERT_VOID, _P.AUDIT_READ}
-            | {_P.ALERT_SUPERVISE, _P.ALERT_EVALUATE}
-            | {_P.PEOPLE_READ, _P.PEOPLE_REACH, _P.DUTY_WRITE, _P.DESK_HANDOVER}
+            | {_P.ALERT_SUPERVISE, _P.ALERT_EVALUATE, _P.PRACTICE_RUN}
+            | {_P.PEOPLE_READ, _P.PEOPLE_REACH, _P.DUTY_WRITE, _P.DESK_HANDOVER, _P.SILENCE_WRITE}
         ),
         Role.ADMIN: frozenset(
-            _SEE | {_P.CAMERA_WRITE, _P.GRID_WRITE, _P.PEOPLE_READ, _P.PEOPLE_WRITE, _P.DUTY_WRITE, _P.POLICY_WRITE}
+            _SEE
+            | {_P.CAMERA_WRITE, _P.GRID_WRITE, _P.PEOPLE_READ, _P.PEOPLE_WRITE, _P.DUTY_WRITE, _P.POLICY_WRITE}
+            | {_P.PRACTICE_RUN, _P.EVIDENCE_ERASE, _P.INTAKE_WRITE, _P.SILENCE_WRITE}
         ),
-        Role.AUDITOR: frozenset({_P.ALERT_READ, _P.GRID_READ, _P.AUDIT_READ}),
+        Role.AUDITOR: frozenset({_P.ALERT_READ, _P.GRID_READ, _P.AUDIT_READ, _P.EVIDENCE_ERASE}),
     }
 )
 

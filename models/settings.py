@@ -15,25 +15,37 @@ class Settings:
     """How this installation runs. Every field is one variable of ``VARIABLES``."""
 
     data: Path
+    anchor_dir: Path | None
     database_url: str
     redis_url: str | None
     host: str
     port: int
     camera_networks: AllowedNetworks
     egress_networks: AllowedNetworks
+    push_contact: str | None
     zoo: Path | None
     detector: str
     detector_tiles: str
     claim_lease_s: int
+    storm_limit: int
+    town_level: int
     session_s: int
     photo_max_bytes: int
     secure_cookies: bool
+    tls_cert: Path | None
+    tls_key: Path | None
     log_level: str
 
     @property
     def evidence(self) -> Path:
         """Masked pictures, content-addressed."""
         return self.data / "evidence"
+
+    @property
+    def anchors(self) -> tuple[Path, ...]:
+        """Where the sealed log's positions are noted outside the database."""
+        folders = [self.data] if self.anchor_dir is None else [self.data, self.anchor_dir]
+        return tuple(folder / "anchors.log" for folder in folders)
 
     @property
     def spool(self) -> Path:
@@ -44,6 +56,11 @@ class Settings:
     def key_file(self) -> Path:
         """The key that seals camera credentials: outside the database, in every backup that can restore them."""
         return self.data / "secret.key"
+
+    @property
+    def tls(self) -> Path:
+        """This installation's own certificate authority and server certificate, if it made them."""
+        return self.data / "tls"
 
     @property
     def video_desk(self) -> Path:
@@ -63,6 +80,9 @@ class Variable:
 
 VARIABLES: tuple[Variable, ...] = (
     Variable("WANGGE_DATA", "directory", ".data", "database, evidence, spool, keys, logs"),
+    Variable(
+        "WANGGE_ANCHOR_DIR", "directory", "", "where the log is anchored a second time, best on another machine's disk"
+    ),
     Variable("WANGGE_DATABASE_URL", "URL", "", "empty: SQLite in the data directory; or postgresql+psycopg://…"),
     Variable("WANGGE_REDIS_URL", "URL", "", "empty: the embedded Valkey; or redis://host:port/db"),
     Variable("WANGGE_HOST", "address", "127.0.0.1", "the API listens here"),
@@ -79,13 +99,27 @@ VARIABLES: tuple[Variable, ...] = (
         "0.0.0.0/0,::/0",
         "networks that notifications and webhooks may go to; loopback, link-local and private count only where named",
     ),
+    Variable(
+        "WANGGE_PUSH_CONTACT", "mailto: or https: URL", "", "whom browsers' push services may ask; empty: no web push"
+    ),
     Variable("WANGGE_ZOO", "file", "", "empty: the detectors that ship; or a zoo.toml of your own"),
     Variable("WANGGE_DETECTOR", "name", "nanodet-g-416", "the zoo entry that looks at frames"),
     Variable("WANGGE_DETECTOR_TILES", "columns x rows", "1x1", "looks per frame: more see smaller people, cost more"),
     Variable("WANGGE_CLAIM_LEASE_S", "seconds", "120", "how long a claim holds an offer before it is re-offered"),
+    Variable(
+        "WANGGE_STORM_LIMIT", "alerts", "3", "of one kind in one town in 10 min; one more folds them into one case"
+    ),
+    Variable("WANGGE_TOWN_LEVEL", "number", "3", "which level of the grid tree is the town: city 1, county 2, town 3"),
     Variable("WANGGE_SESSION_S", "seconds", "43200", "how long a sign-in lasts"),
     Variable("WANGGE_PHOTO_MAX_BYTES", "bytes", "10485760", "the largest photo that a grid worker may send"),
-    Variable("WANGGE_SECURE_COOKIES", "0 or 1", "0", "1 when browsers reach the API by HTTPS"),
+    Variable("WANGGE_SECURE_COOKIES", "0 or 1", "0", "1 when a proxy ends HTTPS; with HTTPS of our own it is on"),
+    Variable(
+        "WANGGE_TLS_CERT",
+        "PEM file",
+        "",
+        "certificate chain for HTTPS; empty: what `wangge tls init` made, if any",
+    ),
+    Variable("WANGGE_TLS_KEY", "PEM file", "", "its private key, without a passphrase"),
     Variable("WANGGE_LOG_LEVEL", "level", "info", "debug, info, warning or error"),
 )
 
@@ -108,21 +142,30 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             raise Misconfigured(f"{name}: {why}") from None
 
     data = read("WANGGE_DATA", lambda text: Path(text).absolute())
+    tls_cert, tls_key = read("WANGGE_TLS_CERT", _file), read("WANGGE_TLS_KEY", _file)
+    if (tls_cert is None) != (tls_key is None):
+        raise Misconfigured("WANGGE_TLS_CERT and WANGGE_TLS_KEY belong together: set both or neither")
     return Settings(
         data=data,
+        anchor_dir=read("WANGGE_ANCHOR_DIR", _file),
         database_url=read("WANGGE_DATABASE_URL", _database) or f"sqlite:///{data / 'wangge.db'}",
         redis_url=read("WANGGE_REDIS_URL", _redis),
         host=read("WANGGE_HOST", lambda text: str(ipaddress.ip_address(text))),
         port=read("WANGGE_PORT", _between(0, 65535)),
         camera_networks=read("WANGGE_CAMERA_NETWORKS", AllowedNetworks.parse),
         egress_networks=read("WANGGE_EGRESS_NETWORKS", AllowedNetworks.parse),
-        zoo=read("WANGGE_ZOO", lambda text: Path(text).absolute() if text else None),
+        push_contact=read("WANGGE_PUSH_CONTACT", _contact),
+        zoo=read("WANGGE_ZOO", _file),
         detector=read("WANGGE_DETECTOR", str),
         detector_tiles=read("WANGGE_DETECTOR_TILES", _tiles),
         claim_lease_s=read("WANGGE_CLAIM_LEASE_S", _between(1, 86_400)),
+        storm_limit=read("WANGGE_STORM_LIMIT", _between(1, 1000)),
+        town_level=read("WANGGE_TOWN_LEVEL", _between(1, 20)),
         session_s=read("WANGGE_SESSION_S", _between(60, 30 * 86_400)),
         photo_max_bytes=read("WANGGE_PHOTO_MAX_BYTES", _between(1024, 100 * 1024 * 1024)),
         secure_cookies=read("WANGGE_SECURE_COOKIES", _between(0, 1)) == 1,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
         log_level=read("WANGGE_LOG_LEVEL", _one_of("debug", "info", "warning", "error")),
     )
 
@@ -146,6 +189,10 @@ def _one_of(*words: str) -> Callable[[str], str]:
     return convert
 
 
+def _file(text: str) -> Path | None:
+    return Path(text).absolute() if text else None
+
+
 def _tiles(text: str) -> str:
     columns, _, rows = text.partition("x")
     if not (columns.isdigit() and rows.isdigit() and 1 <= int(columns) <= 8 and 1 <= int(rows) <= 8):
@@ -157,6 +204,12 @@ def _database(text: str) -> str:
     if text and not text.startswith(("sqlite:///", "postgresql+psycopg://")):
         raise InvalidInput("it must begin with sqlite:/// or postgresql+psycopg://")
     return text
+
+
+def _contact(text: str) -> str | None:
+    if text and (not text.startswith(("mailto:", "https://")) or not text.isascii() or not text.isprintable()):
+        raise InvalidInput("it must begin with mailto: or https://")
+    return text or None
 
 
 def _redis(text: str) -> str | None:

@@ -37,8 +37,16 @@ GridPath = Text().with_variant(Text(collation="C"), "postgresql")
 """Sorts by character, so that a subtree is a range of an index. Most servers sort by a language, where "/" may count
 for nothing; SQLite sorts so by itself."""
 
-QUEUED = text("state IN ('dispatched', 'accepted', 'on_scene', 'returned', 'reopened')")
-"""The part of the alerts that stands in a grid's queue (``alerts.listing.QUEUED``): few of all that there ever were."""
+QUEUED = text("state || '' IN ('dispatched', 'accepted', 'on_scene', 'returned', 'reopened')")
+"""The part of the alerts that stands in a grid's queue (``alerts.listing.QUEUED``): few of all that there ever were.
+
+Said so that no other index serves it: SQLite would take the one by state, and fetch and sort all that it finds."""
+
+WAITING = text("state || '' IN ('new', 'acknowledged', 'returned', 'reopened')")
+"""The part of the alerts that waits for an operator: few of all that there ever were. Said so as QUEUED is."""
+
+ERASED = text("erased_s IS NOT NULL")
+"""The few pictures that were erased."""
 
 grids = Table(
     "grids",
@@ -194,11 +202,14 @@ cameras = Table(
     Column("version", Integer, nullable=False),
     Column("created_s", Double, nullable=False),
     Column("changed_s", Double, nullable=False),
+    Column("site", String(64), comment="the building, square or pole that it belongs to"),
+    Column("upstream", String(64), comment="the switch or recorder without which it is dark"),
 )
 
 alerts = Table(
     "alerts",
     metadata,
+    # A default is a string, never text(): for that, a migration of SQLite drops the table, which its logs lean on.
     Column("id", String(26), primary_key=True),
     Column("version", Integer, nullable=False),
     Column("state", String(32), nullable=False),
@@ -215,21 +226,35 @@ alerts = Table(
     Column("changed_s", Double, nullable=False),
     Column("claim_until_s", Double, index=True),
     Column("unit", String(64), index=True, comment="the organisation that the case was given to"),
+    Column("practice", Boolean, nullable=False, server_default="0"),
+    Column("case_id", String(26), index=True, comment="the case that it is a member of"),
+    Column("urgent_s", Double, nullable=False, server_default="0", comment="the less, the sooner: alerts.triage"),
     Column("body", JSON, nullable=False, comment="the whole projection"),
     Index(None, "fold_key", "created_s"),
     # For lists and queues: each holds all that decides what is on a page, so that only the page's rows are fetched.
-    Index(None, "created_s", "id", "grid_path", "state", "kind", "severity"),
-    Index(None, "grid_path", "created_s", "id"),
-    Index(None, "state", "created_s", "id", "grid_path"),
+    Index("ix_alerts_newest", "created_s", "id", "grid_path", "state", "kind", "severity", "practice"),
+    Index("ix_alerts_by_place", "grid_path", "created_s", "id", "state", "kind", "severity", "practice"),
+    Index("ix_alerts_by_state", "state", "created_s", "id", "grid_path", "kind", "severity", "practice"),
+    Index("ix_alerts_by_sort", "severity", "kind", "created_s", "id", "grid_path", "state", "practice"),
     Index(
         "ix_alerts_queued",
-        "severity",
-        "created_s",
+        "urgent_s",
         "id",
         "grid_path",
         "state",
+        "practice",
         sqlite_where=QUEUED,
         postgresql_where=QUEUED,
+    ),
+    Index(
+        "ix_alerts_waiting",
+        "urgent_s",
+        "id",
+        "case_id",
+        "grid_path",
+        "practice",
+        sqlite_where=WAITING,
+        postgresql_where=WAITING,
     ),
 )
 
@@ -258,6 +283,17 @@ seals = Table(
     Column("previous_hash", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
     Column("sealed_s", Double, nullable=False),
+)
+
+anchors = Table(
+    "anchors",
+    metadata,
+    Column("id", String(64), primary_key=True, comment="the random number in the file's first line"),
+    Column("place", Text, nullable=False, comment="host:path, where it was kept last"),
+    Column("lines", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False, comment="that its last line notes"),
+    Column("sha256", String(64), nullable=False, comment="of its last line"),
+    Column("at_s", Double, nullable=False),
 )
 
 outbox = Table(
@@ -301,6 +337,8 @@ evidence = Table(
     Column("at_s", Double, nullable=False),
     Column("added_by", String(64), nullable=False),
     Column("added_s", Double, nullable=False),
+    Column("erased_s", Double, comment="since then its bytes are gone, or go unless another alert holds them"),
+    Index("ix_evidence_erased", "sha256", sqlite_where=ERASED, postgresql_where=ERASED),
 )
 
 idempotency = Table(
@@ -392,6 +430,7 @@ channels = Table(
     Column("wait_s", Double, nullable=False, comment="without an answer, the next channel is tried after this long"),
     Column("language", String(8), nullable=False),
     Column("created_s", Double, nullable=False),
+    Column("dead_s", Double, comment="since then its receiver says that there is nobody: it is passed over"),
     UniqueConstraint("person_id", "place"),
 )
 
@@ -427,4 +466,120 @@ deliveries = Table(
     Column("due_s", Double, nullable=False),
     Column("settled_s", Double),
     Index(None, "state", "due_s"),
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("cause", String(16), nullable=False, comment="storm, upstream or place"),
+    Column("kind", String(64), nullable=False),
+    Column("grid_path", GridPath, nullable=False, comment="the subtree, or the grid of the first member"),
+    Column("reason", Text, nullable=False),
+    Column("opened_s", Double, nullable=False),
+)
+
+breakers = Table(
+    "breakers",
+    metadata,
+    Column("key", Text, primary_key=True, comment="kind and town, or kind and what feeds the cameras"),
+    Column("body", JSON, nullable=False, comment="what storms.Breaker remembers: bounded"),
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("what", String(16), nullable=False, comment="silence or maintenance"),
+    Column("grid_code", String(64), ForeignKey("grids.code"), nullable=False),
+    Column("grid_path", GridPath, nullable=False, index=True),
+    Column("kind", String(64), comment="none: any"),
+    Column("camera_id", String(26)),
+    Column("zone_id", String(40)),
+    Column("reason", Text, nullable=False),
+    Column("starts_s", Double, nullable=False),
+    Column("ends_s", Double, nullable=False, index=True),
+    Column("made_by", String(64), nullable=False),
+    Column("made_by_name", Text, nullable=False),
+    Column("made_s", Double, nullable=False),
+    Column("replaces", String(26), comment="the one that was lifted for this one"),
+    Column("lifted_by", String(64)),
+    Column("lifted_by_name", Text),
+    Column("lifted_s", Double),
+    Column("held", Integer, nullable=False, server_default="0", comment="incidents that it held back"),
+)
+
+held_back = Table(
+    "held_back",
+    metadata,
+    Column("fold_key", Text, primary_key=True),
+    Column("silence_id", String(26), ForeignKey("silences.id"), nullable=False, index=True),
+    Column("body", JSON, nullable=False, comment="the last incident held back that has not cleared"),
+)
+
+intake_sources = Table(
+    "intake_sources",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("grid_code", String(64), ForeignKey("grids.code"), nullable=False),
+    Column("kinds", JSON, nullable=False, comment="of incidents, that it may report"),
+    Column("camera_id", String(26), comment="the camera that sees the device"),
+    Column("lon_deg", Double, comment="where it stands, WGS-84"),
+    Column("lat_deg", Double),
+    Column("responsible_id", String(26), comment="whom its warnings are dispatched to at once"),
+    Column("rate_per_s", Double, nullable=False),
+    Column("token_sha256", String(64), nullable=False, unique=True),
+    Column("active", Boolean, nullable=False),
+    Column("created_s", Double, nullable=False),
+    Column("created_by", String(64), nullable=False),
+)
+
+intake_items = Table(
+    "intake_items",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("external_id", String(128), primary_key=True, comment="the source's own name of what it reported"),
+    Column("seq", BigInteger, nullable=False, comment="of its incident"),
+    Column("contact", LargeBinary, comment="the reporter's, sealed (AEAD); in no log, gone when erased"),
+    Column("evaluated_s", Double, comment="when the reporter said how content they are"),
+    UniqueConstraint("source", "seq"),
+)
+
+intake_rates = Table(
+    "intake_rates",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("tokens", Double, nullable=False, comment="what it may still send at once, as of at_s"),
+    Column("at_s", Double, nullable=False),
+)
+
+figure_books = Table(
+    "figure_books",
+    metadata,
+    Column("number", Serial, primary_key=True, autoincrement=True),
+    Column("position", BigInteger, nullable=False, comment="every sealed event up to here is counted"),
+    Column("zones", JSON, nullable=False, comment="by root grid: the time zone that its hours and days are of"),
+    Column("is_current", Boolean, nullable=False, comment="one is; another is being counted anew, or is to go"),
+)
+
+figure_tallies = Table(
+    "figure_tallies",
+    metadata,
+    Column("book", BigInteger, primary_key=True, autoincrement=False),
+    Column("grid_code", String(64), primary_key=True, comment="with all below it"),
+    Column("bucket", String(8), primary_key=True),
+    Column("start_s", Double, primary_key=True),
+    Column("kind", String(64), primary_key=True),
+    Column("source", String(16), primary_key=True),
+    Column("tally", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+figure_cases = Table(
+    "figure_cases",
+    metadata,
+    Column("alert_id", String(26), primary_key=True),
+    Column("body", JSON, nullable=False, comment="an open alert as the figures last saw it, and what they note of it"),
 )

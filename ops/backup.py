@@ -1,8 +1,9 @@
 """Backup and restore of the data directory, the first while the product runs.
 
-What an archive holds together is consistent: the ledger and the spool are copied by SQLite's own online backup, the
-spool both before and after the ledger, so that no incident falls between the two; evidence is written before the
-ledger names it and never changes, so it is copied last. Valkey is left out: it is rebuilt.
+What an archive holds together is consistent: the ledger and the spool are copied by SQLite's own online backup, a
+ledger on PostgreSQL as it is at one moment; the spool both before and after the ledger, so that no incident falls
+between the two; evidence is written before the ledger names it and never changes, so it is copied last. Valkey is left
+out: it is rebuilt.
 """
 
 import contextlib
@@ -21,27 +22,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from alembic.util import CommandError
-from sqlalchemy import URL, delete
-from sqlalchemy.exc import DatabaseError
-
-from alerts.database import open_database, upgrade, writing
+from alerts.anchor import Anchor
+from alerts.database import schema_fault
 from models.errors import Conflict, InvalidInput, Misconfigured, Unavailable
 from models.settings import Settings
-from models.tables import sessions
+from ops.ledger_copy import opened, renew, restored_to, save
 from ops.product import lock_data, running_pid
 
 FORMAT = 1
 LEDGER, SPOOL, SPOOL_BEFORE, KEY, MANIFEST = "wangge.db", "spool.db", "spool-before.db", "secret.key", "manifest.json"
+ANCHORS = "anchors.log"
 _EVIDENCE = re.compile(r"evidence/([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})")
-_PLAIN = (LEDGER, SPOOL, SPOOL_BEFORE, KEY)
+_PLAIN = (LEDGER, SPOOL, SPOOL_BEFORE, KEY, ANCHORS)
 _CHUNK_BYTES = 1 << 20
 LARGEST_MANIFEST_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an archive holds: each member's SHA-256. ``ledger_elsewhere``: the database is PostgreSQL, not in here."""
+    """What an archive holds: each member's SHA-256. ``ledger_elsewhere``: an older version left PostgreSQL's out."""
 
     made_s: float
     ledger_elsewhere: bool
@@ -79,7 +78,7 @@ def backup(settings: Settings, target: Path) -> Manifest:
                 if _EVIDENCE.fullmatch(name):
                     with contextlib.suppress(FileNotFoundError):  # erased meanwhile
                         files[name] = _add(archive, path, name)
-            manifest = Manifest(time.time(), ledger is None, files)
+            manifest = Manifest(time.time(), ledger_elsewhere=False, files=files)
             text = Path(folder) / MANIFEST
             text.write_text(json.dumps(asdict(manifest), indent=1))
             _add(archive, text, MANIFEST)
@@ -91,11 +90,13 @@ def backup(settings: Settings, target: Path) -> Manifest:
 def restore(settings: Settings, source: Path) -> Manifest:
     """Brings an archive back into an empty data directory, whole or not at all. All sign-ins end.
 
-    Raises Conflict if something is there or runs, InvalidInput if the archive is damaged, was tampered with or is none,
-    Misconfigured if the directory cannot be written.
+    On PostgreSQL the database must be empty too. Raises Conflict if something is there or runs, InvalidInput if the
+    archive is damaged, was tampered with or is none, Misconfigured if the directory cannot be written, Unavailable.
     """
     if pid := running_pid(settings):
         raise Conflict(f"wangge runs on {settings.data} (process {pid}): stop it first")
+    if settings.anchor_dir is not None and not settings.anchor_dir.is_dir():
+        raise Misconfigured(f"there is no directory {settings.anchor_dir}: mount it, or mend WANGGE_ANCHOR_DIR")
     ledger = ledger_file(settings)
     there = [path.name for path in settings.data.iterdir() if path.name != "run"] if settings.data.is_dir() else []
     if there or (ledger is not None and ledger.exists()):
@@ -105,15 +106,19 @@ def restore(settings: Settings, source: Path) -> Manifest:
         draft = Path(folder)
         try:
             manifest = _unpack(source, draft)
-            if manifest.ledger_elsewhere != (ledger is None):
-                where = "PostgreSQL, restored apart" if manifest.ledger_elsewhere else "SQLite"
-                raise InvalidInput(f"this archive's ledger is on {where}: set WANGGE_DATABASE_URL to match")
-            if ledger is not None:
-                _renew_ledger(draft / LEDGER)
+            if manifest.ledger_elsewhere and ledger is not None:
+                raise InvalidInput("this archive's ledger is on PostgreSQL, restored apart: set WANGGE_DATABASE_URL")
+            if not manifest.ledger_elsewhere:
+                renew(draft / LEDGER)
             _join_spools(draft)
-            _move_in(draft, settings, ledger)
+            if ledger is None and not manifest.ledger_elsewhere:
+                with restored_to(settings.database_url, draft / LEDGER):
+                    _move_in(draft, settings, None)
+            else:
+                _move_in(draft, settings, ledger)
         except OSError as error:
             raise Misconfigured(f"the restore broke off, nothing was restored: {error.strerror or error}") from None
+        _note_restored(settings, source, manifest)
     return manifest
 
 
@@ -135,11 +140,17 @@ def _snapshots(settings: Settings, ledger: Path | None, folder: Path) -> Iterato
     """Copies to archive, made in the order that the module's docstring explains."""
     wanted = [(settings.spool, SPOOL_BEFORE), (ledger, LEDGER), (settings.spool, SPOOL)]
     for source, name in wanted:
-        if source is not None and source.is_file():
+        if source is None:
+            save(settings.database_url, folder / name)
+            yield folder / name, name
+        elif source.is_file():
             _copy_sqlite(source, folder / name)
             yield folder / name, name
     if settings.key_file.is_file():
         yield settings.key_file, KEY
+    if settings.anchors[0].is_file():  # after the ledger: it may be ahead of it, never behind
+        shutil.copyfile(settings.anchors[0], folder / ANCHORS)
+        yield folder / ANCHORS, ANCHORS
 
 
 def _copy_sqlite(source: Path, target: Path) -> None:
@@ -224,21 +235,18 @@ def _write(file: Any, path: Path) -> str:
     return digest.hexdigest()
 
 
-def _renew_ledger(path: Path) -> None:
-    """Brings an older schema up to date and ends all sign-ins: one that was revoked since must not come back."""
-    if not path.is_file():
-        raise InvalidInput("the archive holds no ledger")
-    engine = open_database(URL.create("sqlite", database=str(path)).render_as_string())
+def _note_restored(settings: Settings, source: Path, manifest: Manifest) -> None:
+    """In the anchors: without it, an audit takes the older ledger for one that was cut off. Raises Unavailable."""
     try:
-        upgrade(engine)
-        with writing(engine) as connection:
-            connection.execute(delete(sessions))
-    except CommandError:
-        raise InvalidInput("the archive was made by a newer version of wangge: restore it with that one") from None
-    except DatabaseError:
-        raise InvalidInput("the archive's ledger is no database, or is damaged") from None
-    finally:
-        engine.dispose()
+        with opened(settings.database_url) as engine:
+            if schema_fault(engine) is None:
+                with source.open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                Anchor(engine, settings.anchors).restored(time.time(), manifest.made_s, digest)
+    except OSError as error:
+        raise Unavailable(
+            f"all is restored, but an anchor could not be told ({error.strerror}): the audit will miss what it noted"
+        ) from None
 
 
 def _join_spools(draft: Path) -> None:
@@ -259,7 +267,8 @@ def _join_spools(draft: Path) -> None:
 
 def _move_in(draft: Path, settings: Settings, ledger: Path | None) -> None:
     """The ledger last: where it is, all is."""
-    for name, target in ((KEY, settings.key_file), (SPOOL, settings.spool), ("evidence", settings.evidence)):
+    plain = ((KEY, settings.key_file), (SPOOL, settings.spool), (ANCHORS, settings.anchors[0]))
+    for name, target in (*plain, ("evidence", settings.evidence)):
         if (draft / name).exists():
             (draft / name).replace(target)
     if ledger is not None:

@@ -104,8 +104,10 @@ def on_stage(
     """
     port = free_port()
     seeded: list[Seeded] = []
+    networks = AllowedNetworks(settings.camera_networks.networks + LOOPBACK.networks)
     product = Product(
-        replace(settings, camera_networks=AllowedNetworks(settings.camera_networks.networks + LOOPBACK.networks)),
+        # On loopback no public certificate holds; one of our own authority does.
+        replace(settings, camera_networks=networks, tls_cert=None, tls_key=None),
         extra=[_simulator(files, port)],
         prepare=lambda settled: seeded.append(seed(settled, scenes, port, time.time())),
         say=say,
@@ -117,7 +119,10 @@ def on_stage(
 
 def _for_people(product: Product, seeded: Seeded, console: Console) -> None:
     who = seeded.operator
-    with heard_signals() as ending, Client(product.url, who.username, who.password, patience_s=1.0) as api:
+    with (
+        heard_signals() as ending,
+        Client(product.url, who.username, who.password, patience_s=1.0, ca=product.ca) as api,
+    ):
         api.sign_in()
         show(api, product.processes, _head(product.url, seeded), console, ending.wait)
 
@@ -131,7 +136,9 @@ def _trip(
         )
 
     try:
-        report = travel(product.url, seeded.party, seeded.wanted, watch=watch, deadline=deadline, say=say)
+        report = travel(
+            product.url, seeded.party, seeded.wanted, watch=watch, deadline=deadline, say=say, ca=product.ca
+        )
     except WanggeError as error:
         processes = ", ".join(f"{process.name} {process.stage}" for process in product.processes())
         say(f"no case was closed: {error} (processes: {processes})")

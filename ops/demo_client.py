@@ -3,10 +3,12 @@
 import json
 import math
 import secrets
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import httpx
@@ -58,9 +60,11 @@ class Client:
         password: str,
         patience_s: float = PATIENCE_S,
         deadline: float = math.inf,
+        ca: Path | None = None,
     ) -> None:
-        """``deadline``: monotonic seconds after which nothing is sent again."""
-        self._http = httpx.Client(base_url=base_url, timeout=10.0, trust_env=False)
+        """``deadline``: monotonic seconds after which nothing is sent again. ``ca``: whom its HTTPS is certified by."""
+        verify = True if ca is None else ssl.create_default_context(cafile=ca)
+        self._http = httpx.Client(base_url=base_url, timeout=10.0, trust_env=False, verify=verify)
         self._username, self._password = username, password
         self._patience_s, self._deadline = patience_s, deadline
 

@@ -71,7 +71,14 @@ class Watch:
 
 
 def travel(
-    base_url: str, party: Party, wanted: Wanted, *, watch: Watch, deadline: float, say: Callable[[str], None]
+    base_url: str,
+    party: Party,
+    wanted: Wanted,
+    *,
+    watch: Watch,
+    deadline: float,
+    say: Callable[[str], None],
+    ca: Path | None = None,
 ) -> Json:
     """The whole trip. ``deadline`` is monotonic seconds. Returns what the JSON file holds.
 
@@ -79,7 +86,7 @@ def travel(
     """
     with ExitStack() as stack:
         clients = [
-            stack.enter_context(Client(base_url, who.username, who.password, deadline=deadline))
+            stack.enter_context(Client(base_url, who.username, who.password, deadline=deadline, ca=ca))
             for who in (party.operator, party.worker, party.admin)
         ]
         for client in clients:

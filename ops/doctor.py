@@ -7,13 +7,16 @@ import ipaddress
 import json
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import closing
 
+from alerts.audit import Restored, Verdict, moment
+from alerts.audit import audit as verify
 from alerts.database import open_database, schema_fault
 from alerts.queue import check_redis, connect
-from alerts.sealer import last_position, verify_chain
+from api.tls import WARN_S, context_of, day, pair_of, read_certificate
 from detectors.zoo.manifest import find_entry, read_model, read_zoo
 from models.errors import Unavailable, WanggeError
 from models.settings import Settings
@@ -29,7 +32,8 @@ SCARCE_BYTES, TIGHT_BYTES = 200_000_000, 2_000_000_000
 
 def examine(settings: Settings, now_s: float) -> list[Finding]:
     """Every check there is, in the order in which one needs the other."""
-    found = [*_python(), *_data(settings), *_key(settings), *_network(settings), *_model(settings), *_vision()]
+    found = [*_python(), *_data(settings), *_key(settings), *_network(settings)]
+    found += [*_tls(settings, now_s), *_model(settings), *_vision()]
     found += _redis(settings)
     found += _processes(settings)
     found += ledger(settings, now_s)
@@ -44,13 +48,39 @@ def audit(settings: Settings) -> Finding:
     try:
         if fault := schema_fault(engine):
             return fail("audit", fault)
-        broken = verify_chain(engine)
-        sealed = last_position(engine)
+        verdict = verify(engine, settings.anchors, socket.gethostname())
+    except OSError as error:
+        return fail("audit", f"an anchor cannot be read ({error.strerror or error})", "mend its owner, or its mount")
     finally:
         engine.dispose()
-    if broken is not None:
-        return fail("audit", f"{broken}", "compare with a backup from before: `wangge restore` into a new directory")
-    return ok("audit", f"all {sealed} sealed events are as they were written, in order, none missing")
+    if verdict.fault is not None:
+        fix = "compare with a backup from before (`wangge restore` into a new directory), and with the other anchor"
+        return fail("audit", f"{verdict.fault}", fix)
+    return _sound(settings, verdict)
+
+
+def _sound(settings: Settings, verdict: Verdict) -> Finding:
+    """What an audit says that found nothing wrong; how far the anchors vouch for it."""
+    text = f"all {verdict.sealed} sealed events are as they were written, in order, none missing"
+    for held in verdict.anchored:
+        text += f"; {held.path} notes {held.lines} times where it stood, up to {held.position} ({moment(held.at_s)})"
+        text += "".join(map(_told, held.restored))
+    noted = {held.path for held in verdict.anchored}
+    missing = ", ".join(str(path) for path in settings.anchors if path not in noted)
+    if any(back.noted > back.position for held in verdict.anchored for back in held.restored):
+        fix = "if nobody of yours ran `wangge restore` then, the log was cut off: compare with backups"
+        return warn("audit", text, fix)
+    if verdict.elsewhere:
+        return warn("audit", f"{text}; anchors are kept at {', '.join(verdict.elsewhere)}", "audit it there as well")
+    if verdict.sealed and missing:
+        fix = "run `wangge up`, or the dispatcher, for a minute; is WANGGE_ANCHOR_DIR mounted?"
+        return warn("audit", f"{text}; not noted yet in {missing}", fix)
+    return ok("audit", text)
+
+
+def _told(back: Restored) -> str:
+    lost = f", where {back.noted} were noted before" if back.noted > back.position else ""
+    return f", restored on {moment(back.at_s)} from a backup of {moment(back.made_s)} to position {back.position}{lost}"
 
 
 def _python() -> Iterator[Finding]:
@@ -70,6 +100,9 @@ def _data(settings: Settings) -> Iterator[Finding]:
         yield warn("data", f"others may look into {data}", f"chmod 700 {data}")
     else:
         yield ok("data", f"{data} can be written, by its owner only")
+    away = settings.anchor_dir
+    if away is not None and not (away.is_dir() and os.access(away, os.W_OK | os.X_OK)):
+        yield fail("anchor", f"{away} is not there, or cannot be written", "mount it, or mend WANGGE_ANCHOR_DIR")
     free = shutil.disk_usage(there).free
     said = f"{free / 1e9:.1f} GB are free"
     if free < TIGHT_BYTES:
@@ -104,9 +137,9 @@ def _network(settings: Settings) -> Iterator[Finding]:
         yield warn("networks", f"cameras may be anywhere ({', '.join(wide)})", fix)
     else:
         yield ok("networks", f"cameras may be on {', '.join(map(str, networks))}")
-    if not ipaddress.ip_address(settings.host).is_loopback and not settings.secure_cookies:
+    if not ipaddress.ip_address(settings.host).is_loopback and not (settings.secure_cookies or pair_of(settings)):
         said = f"the API is reached from other machines ({settings.host}), and cookies travel without HTTPS"
-        yield warn("cookies", said, "put HTTPS before it and set WANGGE_SECURE_COOKIES=1")
+        yield warn("cookies", said, "`wangge tls init`, or put HTTPS before it and set WANGGE_SECURE_COOKIES=1")
     if settings.port == 0:
         yield ok("port", "a free port is chosen at each start")
         return
@@ -117,6 +150,25 @@ def _network(settings: Settings) -> Iterator[Finding]:
         yield ok("port", f"our API answers on port {settings.port}")
     else:
         yield fail("port", fault)
+
+
+def _tls(settings: Settings, now_s: float) -> Iterator[Finding]:
+    pair = pair_of(settings)
+    if pair is None:
+        return
+    try:
+        context_of(pair, now_s)
+        facts = read_certificate(pair.cert)
+        loose = pair.key.stat().st_mode & 0o077
+    except WanggeError as error:
+        yield fail("tls", str(error))
+        return
+    if loose:
+        yield warn("tls", f"others may read {pair.key}", f"chmod 600 {pair.key}")
+    elif facts.ends_s - now_s < WARN_S:
+        yield warn("tls", f"the certificate {pair.cert} expires on {day(facts.ends_s)}", f"{pair.remedy}; then restart")
+    else:
+        yield ok("tls", f"HTTPS for {', '.join(facts.names)} until {day(facts.ends_s)}")
 
 
 def _model(settings: Settings) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from alerts import deliveries
 from alerts.database import open_database, schema_fault
 from alerts.leases import alive
 from alerts.queries import every
@@ -45,11 +46,23 @@ def _tables(engine: Engine, settings: Settings, now_s: float) -> Iterator[Findin
         yield fail("database", fault)
         return
     yield ok("database", "at the schema that this version needs")
-    if running_pid(settings) is None and settings.redis_url and alive(engine, "dispatcher", now_s):
-        yield ok("dispatcher", "one elsewhere gives signs of life")
+    if running_pid(settings) is None and settings.redis_url:
+        for role in ("dispatcher", "notifier"):
+            if alive(engine, role, now_s):
+                yield ok(role, "one elsewhere gives signs of life")
+    yield from _deliveries(engine)
     registry = Registry(engine, Vault(settings.key_file))
     yield from _people(registry)
     yield from _cameras(registry, settings)
+
+
+def _deliveries(engine: Engine) -> Iterator[Finding]:
+    dead = sum(count for (_, state, _), count in deliveries.counts(engine).items() if state == deliveries.DEAD)
+    if dead:
+        fix = "see why in GET /v1/deliveries?state=dead; try them anew by POST /v1/deliveries/{id}/retry"
+        yield warn("deliveries", f"{dead} notifications or webhook messages could not be delivered", fix)
+    else:
+        yield ok("deliveries", "no message is a dead letter")
 
 
 def _people(registry: Registry) -> Iterator[Finding]:

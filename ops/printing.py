@@ -33,18 +33,22 @@ def complain(error: WanggeError) -> None:
 _COLOURS = {"ok": typer.colors.GREEN, "warn": typer.colors.YELLOW, "fail": typer.colors.RED}
 _LEVELS_ZH = {"ok": "正常", "warn": "注意", "fail": "故障"}
 _CHECKS_ZH = {
+    "anchor": "锚定目录",
     "api": "接口",
     "audit": "审计",
     "cameras": "摄像机",
     "cookies": "登录凭证",
     "data": "数据目录",
     "database": "数据库",
+    "deliveries": "通知投递",
     "disk": "磁盘",
     "dispatcher": "调度进程",
     "ffmpeg": "视频工具",
+    "figures": "指标",
     "key": "密钥",
     "model": "检测模型",
     "networks": "摄像机网段",
+    "notifier": "通知进程",
     "passwords": "密码",
     "people": "人员",
     "port": "端口",

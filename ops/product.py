@@ -4,7 +4,9 @@ import fcntl
 import http.client
 import os
 import socket
+import ssl
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from alerts.database import open_database, upgrade
+from api.tls import context_of, pair_of
 from models.errors import Conflict, Misconfigured
 from models.settings import Settings
 from ops import valkey
@@ -23,19 +26,25 @@ def to_environ(settings: Settings) -> dict[str, str]:
     """The variables from which ``read_settings`` makes this value again: how processes are told."""
     return {
         "WANGGE_DATA": str(settings.data),
+        "WANGGE_ANCHOR_DIR": str(settings.anchor_dir or ""),
         "WANGGE_DATABASE_URL": settings.database_url,
         "WANGGE_REDIS_URL": settings.redis_url or "",
         "WANGGE_HOST": settings.host,
         "WANGGE_PORT": str(settings.port),
         "WANGGE_CAMERA_NETWORKS": str(settings.camera_networks),
         "WANGGE_EGRESS_NETWORKS": str(settings.egress_networks),
+        "WANGGE_PUSH_CONTACT": settings.push_contact or "",
         "WANGGE_ZOO": str(settings.zoo or ""),
         "WANGGE_DETECTOR": settings.detector,
         "WANGGE_DETECTOR_TILES": settings.detector_tiles,
         "WANGGE_CLAIM_LEASE_S": str(settings.claim_lease_s),
+        "WANGGE_STORM_LIMIT": str(settings.storm_limit),
+        "WANGGE_TOWN_LEVEL": str(settings.town_level),
         "WANGGE_SESSION_S": str(settings.session_s),
         "WANGGE_PHOTO_MAX_BYTES": str(settings.photo_max_bytes),
         "WANGGE_SECURE_COOKIES": str(int(settings.secure_cookies)),
+        "WANGGE_TLS_CERT": str(settings.tls_cert or ""),
+        "WANGGE_TLS_KEY": str(settings.tls_key or ""),
         "WANGGE_LOG_LEVEL": settings.log_level,
     }
 
@@ -102,7 +111,7 @@ def address(settings: Settings) -> tuple[str, int]:
 
 def get(settings: Settings, path: str, timeout_s: float = 0.8) -> tuple[int, bytes] | None:
     """Status and body of a GET on our own API; None when it does not answer."""
-    connection = http.client.HTTPConnection(*address(settings), timeout=timeout_s)
+    connection = _connection(settings, timeout_s)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -111,6 +120,17 @@ def get(settings: Settings, path: str, timeout_s: float = 0.8) -> tuple[int, byt
         return None
     finally:
         connection.close()
+
+
+def _connection(settings: Settings, timeout_s: float) -> http.client.HTTPConnection:
+    host, port = address(settings)
+    if pair_of(settings) is None:
+        return http.client.HTTPConnection(host, port, timeout=timeout_s)
+    # Our own port on our own machine, under an address that a certificate need not name: asked no secrets, told none.
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
 
 
 def specs(settings: Settings) -> list[Spec]:
@@ -168,7 +188,14 @@ class Product:
     @property
     def url(self) -> str:
         host, port = address(self.settings)
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        scheme = "http" if pair_of(self.settings) is None else "https"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+    @property
+    def ca(self) -> Path | None:
+        """The authority of its HTTPS, if that is our own."""
+        pair = pair_of(self.settings)
+        return pair.ca if pair else None
 
     def processes(self) -> tuple[Process, ...]:
         return self._supervisor.processes() if self._supervisor else ()
@@ -180,6 +207,8 @@ class Product:
                 self.settings = replace(self.settings, port=free_port(self.settings.host))
             if fault := port_fault(self.settings.host, self.settings.port):
                 raise Misconfigured(fault)
+            if (pair := pair_of(self.settings)) is not None:
+                context_of(pair, time.time())  # said now, not in the log of a process that does not start
             self._supervisor = held.enter_context(Supervisor(self.settings.data / "logs"))
             self._start(self._supervisor)
             self._held = held.pop_all()

@@ -15,6 +15,8 @@ from models.errors import InvalidInput
 from ops.printing import Json, print_json, print_rows
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from alerts.grid_check import Findings
     from alerts.grid_import import GridPlan
     from alerts.registry import Registry
@@ -27,9 +29,17 @@ grid = typer.Typer(help="网格 Grids.", no_args_is_help=True)
 @contextmanager
 def registry_of(settings: "Settings") -> "Iterator[Registry]":
     """The registry on this machine's ledger, which must be at this version's schema."""
-    from alerts.database import open_database, schema_fault
     from alerts.registry import Registry
     from alerts.vault import Vault
+
+    with ledger_of(settings) as engine:
+        yield Registry(engine, Vault(settings.key_file))
+
+
+@contextmanager
+def ledger_of(settings: "Settings") -> "Iterator[Engine]":
+    """This machine's ledger. Raises Misconfigured where it is not at this version's schema."""
+    from alerts.database import open_database, schema_fault
     from models.errors import Misconfigured
     from ops.product import make_data_folder
 
@@ -38,7 +48,7 @@ def registry_of(settings: "Settings") -> "Iterator[Registry]":
     try:
         if fault := schema_fault(engine):
             raise Misconfigured(fault)
-        yield Registry(engine, Vault(settings.key_file))
+        yield engine
     finally:
         engine.dispose()
 
@@ -71,6 +81,8 @@ def camera_add(
     zones: Annotated[
         Path | None, typer.Option(help='区域文件 A JSON file {"zones": […], "control_points": […]}.')
     ] = None,
+    site: Annotated[str | None, typer.Option(help="站点 The building, square or pole that it belongs to.")] = None,
+    upstream: Annotated[str | None, typer.Option(help="上联 The switch or recorder without which it is dark.")] = None,
     login: Login = None,
     as_json: Json = False,
 ) -> None:
@@ -89,7 +101,8 @@ def camera_add(
     watched, points = read_zones(zones) if zones else ((), ())
     source = read_source(url, login, _password(login))
     with registry_of(context.obj()) as registry:
-        added = registry.add_camera(SYSTEM, NewCamera(code, name, place, source, purpose, grid, watched, points))
+        new = NewCamera(code, name, place, source, purpose, grid, watched, points, site=site, upstream=upstream)
+        added = registry.add_camera(SYSTEM, new)
     if as_json:
         print_json({"id": added.id, "code": added.code, "grid": added.grid_code, "url": added.source.shown})
     else:
@@ -117,6 +130,7 @@ def camera_list(context: typer.Context, as_json: Json = False) -> None:
             "zones": len(camera.zones),
             "calibrated": bool(camera.control_points),
             "enabled": camera.enabled,
+            "upstream": camera.upstream,
         }
         for camera in cameras
     ]

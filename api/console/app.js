@@ -64,9 +64,25 @@ function place(feature) {
   count();
 }
 
+// What is to do, newest first, a case (many alerts of one cause or place) once: its first card, and how many it stands for.
+function heads() {
+  const found = new Map();
+  const due = [...cards.values()].filter((card) => toDo(card.feature));
+  for (const card of due.sort((a, b) => (a.item.dataset.at < b.item.dataset.at ? 1 : -1))) {
+    const key = card.feature.properties.case_id ?? card.feature.id;
+    if (found.has(key)) found.get(key).members += 1;
+    else found.set(key, { card, members: 1 });
+  }
+  return [...found.values()];
+}
+
 function count() {
-  for (const card of cards.values()) card.item.hidden = filter === "todo" && !toDo(card.feature);
-  const due = [...cards.values()].filter((card) => toDo(card.feature)).length;
+  const items = heads(), due = items.length, members = new Map(items.map((item) => [item.card, item.members]));
+  for (const card of cards.values()) {
+    card.item.hidden = filter === "todo" && !members.has(card);
+    if (filter === "todo" && members.get(card) > 1) card.facts.dataset.members = words().members.replace("{n}", members.get(card));
+    else delete card.facts.dataset.members;
+  }
   byId("todo").textContent = `${words().todo} ${due}`;
   byId("all").textContent = `${words().all} ${cards.size}`;
   for (const name of ["todo", "all"]) byId(name).ariaPressed = String(filter === name);
@@ -77,9 +93,10 @@ function count() {
 // All that is open, and the latest of the rest: an old case that waits is not pushed off the list by new ones.
 async function loadAll() {
   const open = Object.keys(words().state).filter((state) => !ENDED.has(state)).map((state) => `state=${state}`).join("&");
-  const [due, recent] = await Promise.all([
-    ask("GET", `/v1/alerts?limit=${MOST_OPEN}&${open}`), ask("GET", `/v1/alerts?limit=${MOST_RECENT}`)]);
-  const features = new Map([...due.features, ...recent.features].map((feature) => [feature.id, feature]));
+  const [due, recent, practice] = await Promise.all([
+    ask("GET", `/v1/alerts?limit=${MOST_OPEN}&${open}`), ask("GET", `/v1/alerts?limit=${MOST_RECENT}`),
+    ask("GET", `/v1/alerts?practice=true&limit=${MOST_RECENT}&${open}`)]);  // below all that is real
+  const features = new Map([...due.features, ...recent.features, ...practice.features].map((feature) => [feature.id, feature]));
   for (const id of cards.keys()) if (!features.has(id)) remove(id);
   features.forEach(place);
   count();

@@ -29,7 +29,7 @@ export const toDo = ({ properties: alert }) =>
 // A decision keeps its key: pressing again after a lost answer sends the same key, so it is carried out once.
 const keys = new Map();
 
-const photos = (feature) => feature.properties.evidence.filter((item) => item.kind === "photo");
+const photos = (feature) => feature.properties.evidence.filter((item) => item.kind === "photo" && !item.erased);
 
 const ARGUMENTS = {
   accept: (feature) => ({ fence: feature.properties.claim?.fence ?? 0 }),
@@ -52,8 +52,9 @@ export class Card {
     this.buttons = element("div", { className: "buttons" });
     this.actions = element("div", { className: "actions" }, this.remark, this.buttons);
     this.log = element("details", { ontoggle: () => this.readLog() }, element("summary"), element("ol"));
-    const body = element("div", {}, this.facts, this.actions, this.log);
-    this.item = element("li", { data: { at: feature.properties.created_at } }, this.pictures, body);
+    this.sheet = element("a", { target: "_blank", rel: "noopener" });
+    const body = element("div", {}, this.facts, this.actions, this.log, element("p", {}, this.sheet));
+    this.item = element("li", { data: { at: (feature.properties.practice ? "0" : "") + feature.properties.created_at } }, this.pictures, body);
     this.show(feature);
   }
 
@@ -78,7 +79,7 @@ export class Card {
   }
 
   showPictures(alert) {
-    const of = (photo) => alert.evidence.filter((item) => (item.kind === "photo") === photo);
+    const of = (photo) => alert.evidence.filter((item) => (item.kind === "photo") === photo && !item.erased);
     this.pictures.replaceChildren(...[...of(false).slice(-1), ...of(true).slice(-MOST_PHOTOS)].map((item) =>
       element("a", { href: item.href, target: "_blank", rel: "noopener" },
         element("img", { src: item.href, alt: `${words().picture} ${moment(item.at)}`, loading: "lazy" }))));
@@ -99,7 +100,7 @@ export class Card {
       [holder, claim, codeWord(alert.outcome), speech.language === "zh" ? shortZh : shortEn],
     ];
     this.facts.replaceChildren(
-      element("h2", {}, alert.kind_name[speech.language], ...[words().severity[alert.severity], words().state[alert.state]].map((textContent) =>
+      element("h2", {}, alert.kind_name[speech.language], ...[alert.practice ? words().practice : "", words().severity[alert.severity], words().state[alert.state]].filter(Boolean).map((textContent) =>
         element("span", { className: "tag", textContent }))),
       element("p", {}, `${moment(alert.created_at)} · `, grid, ` · ${lat.toFixed(5)}, ${lon.toFixed(5)} ±${Math.max(1, Math.round(alert.accuracy_m))} m`),
       ...lines.map((line) => line.filter(Boolean).join(" · ")).filter(Boolean).map((textContent) => element("p", { textContent })));
@@ -179,6 +180,8 @@ export class Card {
 
   async readLog() {
     this.log.firstChild.textContent = words().log;
+    this.sheet.textContent = words().sheet;
+    this.sheet.href = `/v1/alerts/${this.feature.id}/sheet?lang=${speech.language}`;
     if (!this.log.open) return;
     const text = ({ at, actor_name, type, reason, data }) => [moment(at), actor_name, words().event[type] ?? words().state[type],
       codeWord(reason) ?? reason, codeWord(data.outcome), type === "noted" && data.evidence && words().uploaded, data.text].filter(Boolean).join(" · ");

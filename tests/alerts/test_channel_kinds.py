@@ -1,7 +1,10 @@
 """Kinds of channels: what is refused, how a template is filled, what a messenger's robot gets."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from receivers import receiver
@@ -58,6 +61,23 @@ def test_a_template_is_filled_and_escaped_once() -> None:
     assert sent.path == "/send?to=13800000000&m=a%20%22b%22%20%26%20c%3Dd%5C%20%7Bphone%7D"
     assert (sent.headers["x-token"], sent.headers["idempotency-key"]) == ("s", "id-1")
     assert formed.body == b"m=a%20%22b%22%20%26%20c%3Dd%5C%20%7Bphone%7D"
+
+
+def test_the_gateways_of_the_documents_get_what_they_ask_for() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
+    shapes = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
+    assert len(shapes) == 2
+    with receiver() as far:
+        for shape in shapes:
+            own = shape | {"url": far.url(shape["url"].partition(".com")[2])}
+            read_channel(shape["kind"], own).send(EGRESS, MESSAGE)
+    messages, call = far.got
+    told = {"to": ["13800000000"], "params": {"title": MESSAGE.title, "text": MESSAGE.text}, "ref": "id-1"}
+    assert json.loads(messages.body) == told | {"template": "WG01"}
+    assert messages.headers["authorization"] == "Bearer TOKEN"
+    form = {"mobile": ["+8613800000000"], "content": [f"{MESSAGE.title} {MESSAGE.text}"], "msgid": ["id-1"]}
+    assert parse_qs(call.body.decode()) == form
+    assert (call.path, call.headers["x-signature"]) == ("/call?account=4711", "SIGNATURE")
 
 
 def test_a_robot_by_apprise_gets_it_and_follows_no_redirect() -> None:

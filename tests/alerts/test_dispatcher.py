@@ -16,14 +16,17 @@ from desk_scene import ACTORS, NOW, FakePlaces, do, handled, incident, raised
 from redis import Redis
 from sqlalchemy import Engine, func, select
 
+from alerts.audit import audit
 from alerts.database import reading
 from alerts.desk import Desk
-from alerts.dispatcher import PATIENCE_S, Dispatcher
+from alerts.dispatcher import MISSED_IDLE_MS, PATIENCE_S, Dispatcher
+from alerts.figures import FigureQuery, figures
 from alerts.leases import alive
 from alerts.ledger import cursor_of
 from alerts.queue import DEAD, EVENTS, GROUP, INCIDENTS, Consumer, EventStream, IncidentStream, check_redis, connect
 from alerts.reception import OutOfOrder, Receipt
 from alerts.sealer import last_position, verify_chain
+from alerts.tally import Bucket
 from models import tables
 from models.errors import Misconfigured, Unavailable
 from models.incident import Incident
@@ -203,7 +206,7 @@ def test_two_dispatchers_share_the_work(dispatcher: Dispatcher, town: Engine, de
         (dispatcher if seq % 2 else other).seal()
     assert cursor_of(town, "worker:1") == 20
     dispatcher.seal()
-    assert last_position(town) == 20
+    assert last_position(town) == 20 + 3  # the first three are told that they belong to a storm
     assert verify_chain(town) is None
 
 
@@ -217,10 +220,28 @@ def test_what_came_before_its_turn_waits_for_the_other_dispatcher(
     held = other.consumer.read(3, 1)  # the other one has 1 to 3 in hand, and is slow
     assert dispatcher.take_in() == 3
     assert cursor_of(town, "worker:1") == 0
+    assert dispatcher.take_in() == 0, "nothing has changed: not worth the write lock"
     other._in_hand = held
     assert other.take_in() == 3
     assert dispatcher.take_in() == 3
     assert cursor_of(town, "worker:1") == 6, "4 to 6 were kept, and not left to be sent again"
+    assert redis.xpending(INCIDENTS, GROUP)["pending"] == 0
+
+
+def test_what_a_dead_dispatcher_had_in_hand_is_taken_over_soon_where_something_waits_for_it(
+    dispatcher: Dispatcher, town: Engine, desk: Desk, redis: Redis
+) -> None:
+    dispatcher.reclaim_idle_ms = 600_000
+    dispatcher.take_in()
+    IncidentStream(redis).publish([incident(seq, zone_id=f"z{seq}") for seq in range(1, 7)])
+    dead = made(town, desk, redis, "two").consumer.read(3, 1)
+    assert dispatcher.take_in() == 3
+    assert dispatcher.reclaim() == 0, "it may still live"
+    ids = [delivery.message_id for delivery in dead]
+    redis.xclaim(INCIDENTS, GROUP, "two", 0, ids, idle=MISSED_IDLE_MS, retrycount=1)
+    assert dispatcher.reclaim() == 3
+    dispatcher.take_in()
+    assert cursor_of(town, "worker:1") == 6
     assert redis.xpending(INCIDENTS, GROUP)["pending"] == 0
 
 
@@ -282,8 +303,12 @@ def test_a_redis_that_evicts_is_refused(town: Engine, desk: Desk, redis: Redis) 
         fresh.run(Rounds(3))
 
 
+def data_of(town: Path) -> Path:
+    return town.with_name(f"data-of-{town.stem}")
+
+
 def started(town: Path, url: str, **more: str) -> "subprocess.Popen[str]":
-    environment = {"PATH": os.environ["PATH"], "WANGGE_DATA": str(town.parent), "WANGGE_REDIS_URL": url}
+    environment = {"PATH": os.environ["PATH"], "WANGGE_DATA": str(data_of(town)), "WANGGE_REDIS_URL": url}
     environment |= {"WANGGE_DATABASE_URL": f"sqlite:///{town}"} | more
     return subprocess.Popen([sys.executable, "-m", "alerts"], env=environment, stderr=subprocess.PIPE, text=True)
 
@@ -311,6 +336,8 @@ def test_the_process_survives_a_kill_and_ends_on_sigterm(town: Engine, redis: Re
     events = [json.loads(line)["event"] for line in said.splitlines()]
     assert events[-2:] == ["the dispatcher runs", "the dispatcher has ended"]
     assert count(town, "alerts") == 4
+    (noted,) = audit(town, [data_of(path) / "anchors.log"], "this").anchored
+    assert noted.position == last_position(town) >= 4  # the last words of one that ends well
 
 
 @pytest.mark.parametrize(
@@ -334,3 +361,13 @@ def test_an_empty_database_is_named_with_the_mend(tmp_path: Path) -> None:
         _, said = process.communicate(timeout=20)
     assert process.returncode == 1
     assert "wangge db upgrade" in said
+
+
+def test_the_figures_are_counted_by_the_dispatcher(dispatcher: Dispatcher, desk: Desk, town: Engine) -> None:
+    raised(desk)
+    query = FigureQuery("c", Bucket.DAY, NOW - 86_400, NOW + 86_400)
+    assert figures(town, ACTORS["op"], query).total.counts["alerts"] == 0
+    assert dispatcher.seal() == 1
+    assert dispatcher.count_figures() == 1
+    assert dispatcher.count_figures() == 0
+    assert figures(town, ACTORS["op"], query).total.counts["alerts"] == 1

@@ -12,6 +12,7 @@ from desk_scene import ACTORS, NOW, PATHS, PHOTO, duty, incident, later, photo
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from walks import ARGUMENTS, CODES, arguments_of, drawn, keeps_to_the_table
 
 from alerts.ladder import Rota, fired
 from alerts.lifecycle import allowed, decide
@@ -29,12 +30,12 @@ from alerts.routing import Route
 from alerts.sayings import Facts
 from alerts.sealer import event_of
 from alerts.sla import NO_POLICIES, timers, with_clocks
-from alerts.transitions import HELD, IN_TRANSFER, TRANSITIONS
+from alerts.transitions import IN_TRANSFER, TRANSITIONS
 from alerts.triage import worth_telling
-from models.alert import DISMISS_REASONS, ENDED, OUTCOMES, RETURN_REASONS, Alert, Command, CommandType, Event, State
+from models.alert import ENDED, OUTCOMES, Alert, Command, CommandType, Event, State
 from models.errors import Conflict, Forbidden, InvalidInput, NotFound
 from models.incident import Phase
-from models.people import SYSTEM, Actor, Role
+from models.people import Actor, Role
 
 ROUTE = Facts(Route(("w1",), "g1", None), ("g1", PATHS["g1"]), lease_s=120)
 
@@ -235,35 +236,6 @@ def test_a_log_with_a_gap_or_without_its_beginning_is_no_log() -> None:
             reduce(apply, broken, None)
 
 
-_ARGUMENTS = st.fixed_dictionaries(
-    {},
-    optional={
-        "text": st.just("说明"),
-        "fence": st.integers(0, 3),
-        "evidence": st.sampled_from([[PHOTO], ["0" * 64]]),
-        "outcome": st.sampled_from(OUTCOMES),
-        "until_s": st.sampled_from([NOW + 86_400 * 300, NOW + 600]),
-        "reply_due_s": st.sampled_from([NOW + 86_400 * 300, NOW + 600]),
-        "unit": st.just("u"),
-        "person_id": st.sampled_from(["w1", "w2", "w3"]),
-        "rating": st.integers(0, 5),
-        "reached": st.booleans(),
-        "satisfied": st.booleans(),
-        "grid_code": st.sampled_from(["d", "g1", "g2"]),
-    },
-)
-_NEEDED = {c: set(row.needs) | set(row.takes) | {"text"} for c, row in TRANSITIONS.items()}
-_CODES = {CommandType.DISMISS: DISMISS_REASONS[0], CommandType.RETURN: RETURN_REASONS[0]}
-_ON = {
-    *(CommandType.ACKNOWLEDGE, CommandType.TAKE_OVER, CommandType.CLAIM, CommandType.ACCEPT, CommandType.ARRIVE),
-    *(CommandType.HANDLE, CommandType.VERIFY, CommandType.CLOSE, CommandType.REOPEN, CommandType.RESUME),
-}
-"""Commands that bring a case on: without a bias to them, hardly a walk gets anywhere."""
-_ENDING = {CommandType.DISMISS, CommandType.CONFIRM_VOID, CommandType.VOID_ALONE, CommandType.NOTE}
-_VERSATILE = Actor("w1", "W1", ACTORS["w1"].grants + ACTORS["op"].grants)
-"""Works and verifies: only the rule itself keeps such a person from verifying what they handled."""
-
-
 class Walk(RuleBasedStateMachine):
     """Random commands by random people, sightings and time; the alert goes through JSON at every step."""
 
@@ -277,25 +249,16 @@ class Walk(RuleBasedStateMachine):
     def keep(self, event: Event) -> None:
         event = with_clocks(self.alert, apply(self.alert, event), event, NO_POLICIES)
         self.log.append(event_of(json.loads(json.dumps(event_to_json(event)))))
+        keeps_to_the_table(self.alert, event, apply(self.alert, event))
         self.alert = alert_from_json(json.loads(json.dumps(alert_to_json(apply(self.alert, event)))))
         self.fences.append(self.alert.fence)
 
-    @rule(pick=st.randoms(use_true_random=True), given_arguments=_ARGUMENTS, rounds=st.integers(1, 25))
+    @rule(pick=st.randoms(use_true_random=True), given_arguments=ARGUMENTS, rounds=st.integers(1, 25))
     def commands(self, pick: Random, given_arguments: dict[str, Any], rounds: int) -> None:
-        people = [*ACTORS.values(), _VERSATILE, SYSTEM]
         for _ in range(rounds):
             assert self.alert is not None
-            may = [(who, kind) for who in people for kind in allowed(self.alert, who, self.now_s)]
-            on = _ON | ({CommandType.DISPATCH} if self.alert.state not in (State.DISPATCHED, *HELD) else set())
-            if pick.random() < 0.9:
-                may = [way for way in may if way[1] not in _ENDING]
-            ways = [way for way in may if way[1] in on] if pick.random() < 0.6 else may
-            if not ways or pick.random() < 0.05:  # now and then anyone tries anything
-                ways = [(who, kind) for who in people for kind in CommandType]
-            kinds = sorted({kind for _, kind in ways})
-            drawn = pick.choice(kinds)  # else what many may do would be done all the time
-            ways = [way for way in ways if way[1] is drawn]
-            self.attempt(*pick.choice(ways), given_arguments if pick.random() < 0.3 else {}, pick)
+            who, kind = drawn(pick, self.alert, self.now_s)
+            self.attempt(who, kind, given_arguments if pick.random() < 0.3 else {}, pick)
             self.now_s += 1
 
     def attempt(self, who: Actor, kind: CommandType, given_arguments: dict[str, Any], pick: Random) -> None:
@@ -303,8 +266,7 @@ class Walk(RuleBasedStateMachine):
         if kind is CommandType.HANDLE:
             self.picture(PHOTO)
         can = allowed(self.alert, who, self.now_s)
-        arguments = {name: value for name, value in given_arguments.items() if name in _NEEDED[kind]}
-        arguments |= {name: _SURE[name](self.alert) for name in TRANSITIONS[kind].needs if name not in arguments}
+        arguments = arguments_of(kind, given_arguments, self.alert, self.now_s)
         grid = arguments.get("grid_code", "g1")
         facts = Facts(
             Route(pick.choice([(), ("w1",), ("w1", "w1b")]), grid, None),
@@ -316,7 +278,7 @@ class Walk(RuleBasedStateMachine):
             working_time=pick.random() < 0.5,
         )
         try:
-            event = decide(self.alert, Command(kind, who, arguments, _CODES.get(kind, "why")), self.now_s, facts)
+            event = decide(self.alert, Command(kind, who, arguments, CODES.get(kind, "why")), self.now_s, facts)
         except (InvalidInput, Conflict):  # what is allowed may still lack a good argument
             return
         except (Forbidden, NotFound):
@@ -385,20 +347,6 @@ class Walk(RuleBasedStateMachine):
         if alert.state is State.CLOSED:
             assert alert.outcome in OUTCOMES
 
-
-_SURE: dict[str, Callable[[Alert], Any]] = {
-    "reply_due_s": lambda _: NOW + 86_400 * 300,
-    "unit": lambda _: "u",
-    "person_id": lambda _: "w2",
-    "rating": lambda _: 4,
-    "reached": lambda _: True,
-    "fence": lambda alert: alert.fence,
-    "text": lambda _: "说明",
-    "evidence": lambda _: [PHOTO],
-    "outcome": lambda _: OUTCOMES[0],
-    "until_s": lambda _: NOW + 86_400 * 300,
-    "grid_code": lambda _: "d",
-}
 
 TestWalk = Walk.TestCase
 TestWalk.settings = settings(

@@ -4,27 +4,31 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from browsers import Browser
 from desk_scene import ACTORS, NOW, FakePlaces, do, raised
 from receivers import Receiver, receiver
 from sqlalchemy import Engine
 
 from alerts import deliveries
 from alerts.channels import Channels
-from alerts.deliveries import DEAD, DROPPED, IN_FLIGHT_S, SENT, Delivery
+from alerts.deliveries import AT_ONCE, DEAD, DROPPED, IN_FLIGHT_S, SENT, Delivery
 from alerts.desk import Desk
 from alerts.egress import Egress
 from alerts.notify import Notifier
 from alerts.registry import Registry
 from alerts.sealer import seal
 from alerts.vault import Vault
+from alerts.web_push import WebPush
 from alerts.webhooks import Webhooks
 from models.alert import Alert
 from models.camera import AllowedNetworks
 from models.errors import Conflict, EgressRefused, Forbidden, InvalidInput, NotFound
+from models.geo import GeoPoint
 from models.people import SYSTEM
 
 SECRET = "sixteen characters and more"
@@ -71,7 +75,8 @@ def scene(desk: Desk, town: Engine, places: FakePlaces, tmp_path: Path) -> Itera
     vault, egress = Vault(tmp_path / "secret.key"), Egress(AllowedNetworks.parse("127.0.0.0/8"), longest_s=5)
     clock: Callable[[], float] = lambda: made.now_s  # noqa: E731 - the scene's own
     registry = Registry(town, vault)
-    channels = Channels(town, registry, vault, egress, clock)
+    push = WebPush(vault, "mailto:desk@example.com", clock, ("http://127.0.0.1",))
+    channels = Channels(town, registry, vault, egress, clock, push)
     notifier = Notifier(town, places, channels, Webhooks(town, vault, egress, clock), egress, clock, lambda: 1.0)
     with receiver() as far:
         made = Scene(desk, town, places, notifier, far)
@@ -95,6 +100,7 @@ def test_channels_are_tried_in_order_until_someone_answers(scene: Scene) -> None
     assert alert.id in json.loads(scene.far.got[0].body)["text"]
 
 
+@pytest.mark.both_databases
 def test_reading_twice_or_by_two_makes_nothing_twice(scene: Scene) -> None:
     scene.channel("w1", "/a")
     scene.dispatched()
@@ -105,6 +111,7 @@ def test_reading_twice_or_by_two_makes_nothing_twice(scene: Scene) -> None:
     assert (len(scene.rows()), scene.paths) == (1, ["/a"])
 
 
+@pytest.mark.both_databases
 def test_who_died_between_sending_and_marking_sends_it_once_more_under_the_same_id(scene: Scene) -> None:
     scene.channel("w1", "/a")
     scene.dispatched()
@@ -121,6 +128,41 @@ def test_who_died_between_sending_and_marking_sends_it_once_more_under_the_same_
     assert first.headers["idempotency-key"] == second.headers["idempotency-key"] == item.message_id
     deliveries.settle(scene.engine, item, DEAD, "late", scene.now_s)  # the lost one's word counts no more
     assert [row.state for row in scene.rows()] == [SENT]
+
+
+@pytest.mark.both_databases
+def test_a_browser_that_is_subscribed_no_more_is_passed_over_and_the_next_channel_begins(scene: Scene) -> None:
+    channels, browser = scene.notifier.channels, Browser(scene.far.url("/browser"))
+    first = channels.subscribe("w1", browser.subscription, "en")
+    assert channels.subscribe("w1", browser.subscription, "zh").id == first.id
+    scene.channel("w1", "/gateway", wait_s=3600)
+    alert = scene.dispatched()
+    scene.run(20)
+    assert alert.id in browser.opened(scene.far.got[0].body)["text"]
+    scene.far.answers = [404]
+    scene.dispatched(2)
+    scene.run(20)
+    assert scene.paths == ["/browser", "/browser", "/gateway"]
+    (dead,) = (row for row in scene.rows() if row.state == DEAD)
+    assert (dead.said, dead.attempts) == ("the browser is subscribed no more", 1)
+    assert [channel.dead_s for channel in channels.own("w1")] == [scene.now_s, None]
+    scene.dispatched(3)
+    scene.run(20)
+    assert scene.paths[3:] == ["/gateway"]
+    again = channels.subscribe("w1", Browser(scene.far.url("/new")).subscription, "zh")
+    assert [channel.kind for channel in channels.own("w1")] == ["http", "webpush"]
+    with pytest.raises(NotFound):
+        channels.unsubscribe("w2", again.id)
+    with pytest.raises(NotFound):  # what an administrator set up
+        channels.unsubscribe("w1", channels.own("w1")[0].id)
+    channels.unsubscribe("w1", again.id)
+    assert len(channels.own("w1")) == 1
+
+
+def test_without_a_contact_there_is_no_web_push(scene: Scene) -> None:
+    without = replace(scene.notifier, channels=Channels(scene.engine, *([None] * 4)))  # type: ignore[arg-type]
+    with pytest.raises(Conflict, match="WANGGE_PUSH_CONTACT"):
+        without.channels.subscribe("w1", Browser("https://fcm.googleapis.com/x").subscription, "zh")
 
 
 def test_off_duty_nobody_is_told_and_it_says_so(scene: Scene) -> None:
@@ -151,7 +193,7 @@ def test_five_failures_are_a_dead_letter_that_lets_the_next_channel_begin(scene:
     assert scene.paths == ["/bad"] * 5 + ["/good"]
     dead = scene.rows()[0]
     assert (dead.state, dead.attempts) == (DEAD, 5)
-    assert deliveries.counts(scene.engine) == {("notice", DEAD): 1, ("notice", SENT): 1}
+    assert deliveries.counts(scene.engine) == {("notice", DEAD, ""): 1, ("notice", SENT, ""): 1}
     with pytest.raises(NotFound):
         deliveries.retry(scene.engine, ACTORS["op"], dead.id, scene.now_s)
     deliveries.retry(scene.engine, ACTORS["admin"], dead.id, scene.now_s)
@@ -189,6 +231,56 @@ def test_a_receiver_that_fails_is_not_hurried_by_the_next_message(scene: Scene) 
         "wangge.alert.acknowledged",
         "wangge.alert.dispatched",
     ]
+
+
+@pytest.mark.both_databases
+def test_a_receiver_gets_a_few_at_once_and_each_alert_in_order(scene: Scene) -> None:
+    scene.notifier.webhooks.add(ACTORS["admin"], "hall", "d", scene.far.url("/hook"), SECRET)
+    scene.now_s += 1
+    told = [scene.dispatched(seq).id for seq in range(1, 7)]
+    scene.now_s += 20
+    seal(scene.engine, "test", scene.now_s)
+    scene.notifier.read()
+    begun = deliveries.claim(scene.engine, scene.now_s, 100)
+    assert [(item.alert_id, item.topic) for item in begun] == [(alert, "detected") for alert in told[:AT_ONCE]]
+    assert deliveries.claim(scene.engine, scene.now_s, 100) == []
+    scene.far.answers = [200, 500]
+    for item in begun[:2]:
+        scene.notifier.send(item)
+    assert deliveries.claim(scene.engine, scene.now_s, 100) == []  # it fails: not now, though one place is free
+    for item in begun[2:]:
+        scene.notifier.send(item)
+    (again,) = deliveries.claim(scene.engine, scene.now_s + 3, 100)
+    assert (again.alert_id, again.attempts) == (told[1], 2)
+    scene.notifier.send(again)
+    scene.run(3)
+    types = [
+        event["type"] for event in map(json.loads, (got.body for got in scene.far.got)) if event["subject"] == told[5]
+    ]
+    assert types == [f"wangge.alert.{each}" for each in ("detected", "acknowledged", "dispatched")]
+
+
+@pytest.mark.both_databases
+def test_two_notifiers_at_once_send_each_message_once(scene: Scene) -> None:
+    scene.channel("w1", "/a")
+    for seq in range(1, 13):
+        scene.dispatched(seq)
+    scene.now_s += 20
+    seal(scene.engine, "test", scene.now_s)
+
+    def work() -> int:
+        sent = 0
+        for _ in range(40):
+            scene.notifier.read(5)
+            for item in deliveries.claim(scene.engine, scene.now_s, 2):
+                scene.notifier.send(item)
+                sent += 1
+        return sent
+
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(work) for _ in range(2)]
+        assert sum(each.result() for each in both) == 12
+    assert len({got.headers["idempotency-key"] for got in scene.far.got}) == len(scene.far.got) == 12
 
 
 def test_a_webhook_gets_signed_cloud_events_of_its_own_grid(scene: Scene) -> None:
@@ -245,3 +337,16 @@ def test_secrets_are_sealed_at_rest(scene: Scene) -> None:
     assert b"webhooks" in raw
     for secret in (b"token-of-the-gateway", SECRET.encode(), b"13800000000"):
         assert secret not in raw
+
+
+def test_an_exercise_reaches_nobody_and_no_other_system(scene: Scene) -> None:
+    scene.channel("w1", "/a")
+    scene.notifier.webhooks.add(SYSTEM, "city hall", "c", scene.far.url("/hook"), SECRET)
+    alert = scene.desk.practise(ACTORS["sup"], "g1", "crowding", "a drill", GeoPoint(1.0, 1.0), NOW + 1)
+    alert = do(scene.desk, do(scene.desk, alert, "op", "acknowledge"), "op", "dispatch")
+    assert alert.offered_to == ("w1",)
+    scene.run(20)
+    assert (scene.paths, scene.rows()) == ([], [])
+    scene.dispatched()  # the same of a real one
+    scene.run()
+    assert "/a" in scene.paths

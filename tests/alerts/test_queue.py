@@ -78,6 +78,33 @@ def test_a_dead_consumers_messages_are_taken_over_and_counted(redis: Redis, cons
     assert [d.deliveries for d in heir.reclaim(0)] == [3, 3]
 
 
+def test_what_the_heir_works_on_itself_is_not_taken_over(redis: Redis, consumer: Consumer) -> None:
+    IncidentStream(redis).publish([incident(seq) for seq in range(1, 5)])
+    own = {delivery.message_id for delivery in consumer.read(2, 10)}
+    Consumer(redis, "b").read(2, 10)
+    assert [(d.seq, d.deliveries) for d in consumer.reclaim(0, 2, own)] == [(3, 2), (4, 2)]
+    assert consumer.reclaim(60_000, 2, own) == []
+
+
+def test_a_source_can_ask_what_is_on_its_way(redis: Redis) -> None:
+    stream, consumer = IncidentStream(redis), Consumer(redis, "a")
+    assert stream.held("worker:1") == set()
+    stream.publish([incident(seq) for seq in range(1, 9)])
+    stream.publish([incident(9, source="worker:2")])
+    redis.xadd(INCIDENTS, {"source": "worker:1", "seq": "none"})
+    assert stream.held("worker:1") == set(range(1, 9)), "before there is a group"
+    consumer.read(1, 1)
+    assert stream.held("worker:1") == set(range(1, 9))
+    got = consumer.read(5, 10)
+    consumer.ack([got[0].message_id, got[2].message_id])
+    assert stream.held("worker:1", page=3) == {2, 4, 5, 6, 7, 8}
+    consumer.tidy()
+    assert stream.held("worker:1") == {2, 4, 5, 6, 7, 8}
+    assert stream.held("worker:2") == {9}
+    redis.flushall()
+    assert stream.held("worker:1") == set()
+
+
 def test_tidy_never_drops_what_is_pending_or_unread(redis: Redis, consumer: Consumer) -> None:
     stream = IncidentStream(redis)
     stream.publish([incident(seq) for seq in range(1, 11)])

@@ -1,5 +1,6 @@
 """Every route is classified, and no route lets anyone see or do what is not theirs: routes × roles × districts."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -7,14 +8,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from browsers import Browser
 from fastapi.routing import APIRoute, iter_route_contexts
 from world import JPEG, NORTH, PLACES, SOUTH, World
 
 from alerts.handover import hand_over, make_promise
+from alerts.intake_sources import NewSource, SourceKind
 from alerts.organisations import OrganisationKind
+from alerts.silences import SilenceAsked
+from alerts.silences import make as make_silence
 from alerts.transitions import TRANSITIONS
 from api.app import create_app
-from api.auth import Access, Public
+from api.auth import Access, Public, Reporting
 from models.alert import CommandType
 from models.incident import Evidence
 from models.people import PERMISSIONS, SYSTEM, Actor, Permission, Role
@@ -51,10 +56,13 @@ class Things:
     promise_id: str
     handover_id: str
     sheet_sha256: str
+    source_id: str
+    case_id: str
+    silence_id: str
     keys: Iterator[dict[str, str]] = field(repr=False)
 
     def path(self, route: str) -> str:
-        return route.format(code=self.leaf, kind="crowding", **vars(self))
+        return route.format(code=self.leaf, kind="crowding", source="nobody", own_id="nothing", **vars(self))
 
 
 def _new_camera(things: Things) -> dict[str, Any]:
@@ -106,9 +114,38 @@ def _absence(_: Things) -> dict[str, Any]:
     return {"json": {"starts_at": "2026-01-01T00:00:00Z", "ends_at": "2026-01-02T00:00:00Z", "reason": "leave"}}
 
 
+def _exercise(things: Things) -> dict[str, Any]:
+    return {"json": {"grid_code": things.leaf, "kind": "crowding", "text": "an exercise"}}
+
+
 def _promise(_: Things) -> dict[str, Any]:
     due_at = datetime.fromtimestamp(time.time() + 3600, UTC).isoformat()
     return {"json": {"text": "call back", "due_at": due_at}}
+
+
+def _subscription(_: Things) -> dict[str, Any]:
+    told = Browser("https://fcm.googleapis.com/fcm/send/the-same").subscription
+    return {"json": {"endpoint": told.pop("endpoint"), "keys": told}}
+
+
+def _report(things: Things) -> dict[str, Any]:
+    place = PLACES[things.leaf].geojson()
+    feature = {"type": "Feature", "geometry": place, "properties": {"kind": "other"}}
+    own_id = next(things.keys)["Idempotency-Key"]
+    return {"specversion": "1.0", "id": own_id, "type": "wangge.report", "data": feature}
+
+
+def _report_with_photo(things: Things) -> dict[str, Any]:
+    return {"files": [("event", (None, json.dumps(_report(things)))), ("photo", ("p.jpg", JPEG))]}
+
+
+def _source(things: Things) -> dict[str, Any]:
+    return {"json": {"name": "s", "kind": "other", "grid_code": things.leaf, "kinds": ["other"]}}
+
+
+def _silence(things: Things) -> dict[str, Any]:
+    ends_at = datetime.fromtimestamp(time.time() + 60, UTC).isoformat()
+    return {"json": {"grid_code": things.leaf, "kind": "camera_offline", "reason": "a test", "ends_at": ends_at}}
 
 
 def _json(**body: Any) -> Callable[[Things], dict[str, Any]]:
@@ -120,11 +157,27 @@ CALLS: dict[tuple[str, str], Call] = {
     ("GET", "/v1/alerts"): Call(P.ALERT_READ, by_grid=False),
     ("GET", "/v1/alerts/{alert_id}"): Call(P.ALERT_READ),
     ("GET", "/v1/alerts/{alert_id}/log"): Call(P.ALERT_READ),
+    ("GET", "/v1/alerts/{alert_id}/sheet"): Call(P.ALERT_READ),
+    ("GET", "/v1/reports/ledger.xlsx"): Call(
+        P.AUDIT_READ, lambda things: {"params": {"month": "2026-01", "grid": things.leaf}}
+    ),
     ("POST", "/v1/alerts/{alert_id}/commands"): Call(P.ALERT_NOTE, _note),
     ("POST", "/v1/alerts/{alert_id}/evidence"): Call(P.ALERT_NOTE, lambda _: {"files": {"photo": ("p.jpg", JPEG)}}),
     ("GET", "/v1/evidence/{sha256}"): Call(P.ALERT_READ),
+    ("POST", "/v1/alerts/{alert_id}/evidence/{sha256}/erase"): Call(P.EVIDENCE_ERASE, _json(reason="a test")),
     ("GET", "/v1/grids/{code}/queue"): Call(P.ALERT_READ),
     ("POST", "/v1/grids/{code}/queue/claim"): Call(P.ALERT_WORK, lambda things: {"headers": next(things.keys)}),
+    ("POST", "/v1/practice/alerts"): Call(P.PRACTICE_RUN, _exercise),
+    ("GET", "/v1/items"): Call(P.ALERT_READ, lambda things: {"params": {"grid": things.leaf}}),
+    ("GET", "/v1/cases"): Call(P.ALERT_READ, by_grid=False),
+    ("GET", "/v1/cases/{case_id}"): Call(P.ALERT_READ),
+    ("GET", "/v1/cases/{case_id}/alerts"): Call(P.ALERT_READ),
+    ("POST", "/v1/cases/{case_id}/commands"): Call(P.ALERT_ACKNOWLEDGE, _json(type="acknowledge")),
+    ("GET", "/v1/silences"): Call(P.ALERT_READ, by_grid=False),
+    ("POST", "/v1/silences"): Call(P.SILENCE_WRITE, _silence),
+    ("GET", "/v1/silences/{silence_id}"): Call(P.ALERT_READ),
+    ("POST", "/v1/silences/{silence_id}/lift"): Call(P.SILENCE_WRITE),
+    ("GET", "/v1/figures"): Call(P.ALERT_READ, lambda things: {"params": {"grid": things.leaf}}),
     ("GET", "/v1/grids"): Call(P.GRID_READ, by_grid=False),
     ("GET", "/v1/grids/{code}"): Call(P.GRID_READ),
     ("GET", "/v1/grids/{code}/duties"): Call(P.GRID_READ),
@@ -147,6 +200,14 @@ CALLS: dict[tuple[str, str], Call] = {
     ("POST", "/v1/handovers/{handover_id}/sign"): Call(
         P.DESK_HANDOVER, lambda things: {"json": {"sha256": things.sheet_sha256}}
     ),
+    ("POST", "/v1/intake"): Call(P.ALERT_REPORT, lambda things: {"json": _report(things)}, outside=422),
+    ("POST", "/v1/intake/photo"): Call(P.ALERT_REPORT, _report_with_photo, outside=422),
+    ("GET", "/v1/alerts/{alert_id}/reporters"): Call(P.ALERT_EVALUATE),
+    ("POST", "/v1/alerts/{alert_id}/reporters/erase"): Call(P.EVIDENCE_ERASE, _json(reason="asked for")),
+    ("GET", "/v1/intake-sources"): Call(P.INTAKE_WRITE, by_grid=False),
+    ("POST", "/v1/intake-sources"): Call(P.INTAKE_WRITE, _source),
+    ("PATCH", "/v1/intake-sources/{source_id}"): Call(P.INTAKE_WRITE, _json(active=True)),
+    ("POST", "/v1/intake-sources/{source_id}/token"): Call(P.INTAKE_WRITE),
     ("GET", "/v1/places"): Call(P.GRID_READ, lambda _: {"params": {"lon": 109.005, "lat": 32.715}}, by_grid=False),
     ("GET", "/v1/alerts/{alert_id}/candidates"): Call(P.ALERT_READ),
     ("GET", "/v1/organisations"): Call(P.PEOPLE_READ, by_grid=False),
@@ -170,17 +231,23 @@ CALLS: dict[tuple[str, str], Call] = {
     ("PATCH", "/v1/people/{person_id}"): Call(P.PEOPLE_WRITE, _json()),
     ("POST", "/v1/people/{person_id}/reachability"): Call(P.PEOPLE_REACH, _json(reachable=True)),
     ("POST", "/v1/me/alive"): Call(None, by_grid=False),
+    ("GET", "/v1/me/channels"): Call(None, by_grid=False),
+    ("GET", "/v1/push-key"): Call(None, by_grid=False),
+    ("POST", "/v1/me/push-subscriptions"): Call(None, _subscription, by_grid=False),
 }
 ELSEWHERE = {
     ("DELETE", "/v1/sessions/current"): "test_session_routes",
     ("POST", "/v1/me/password"): "test_session_routes",
     ("GET", "/v1/events"): "test_live",
+    ("GET", "/v1/intake/{source}/{own_id}"): "test_intake_routes",
+    ("POST", "/v1/intake/{source}/{own_id}/evaluation"): "test_intake_routes",
 }
-"""Routes of those signed in whose calls would end the session, or not end."""
+"""Routes of those signed in whose calls would end the session, or not end, or are about what the caller reported."""
 NOTIFICATIONS = {
     ("GET", "/v1/people/{person_id}/channels"),
     ("POST", "/v1/people/{person_id}/channels"),
     ("DELETE", "/v1/people/{person_id}/channels/{channel_id}"),
+    ("DELETE", "/v1/me/push-subscriptions/{channel_id}"),
     ("GET", "/v1/webhooks"),
     ("POST", "/v1/webhooks"),
     ("DELETE", "/v1/webhooks/{webhook_id}"),
@@ -195,6 +262,8 @@ PUBLIC = {
     ("GET", "/metrics"),  # has a rule of its own: test_system_routes
     ("GET", "/openapi.json"),
     ("GET", "/"),
+    ("GET", "/trust"),
+    ("GET", "/trust/ca.crt"),
     ("GET", "/console/{name:path}"),
 }
 
@@ -208,8 +277,8 @@ def routes_of(world: World) -> dict[tuple[str, str], Any]:
     return found
 
 
-def kinds_of(dependant: Any) -> list[Access | Public]:
-    own = [dependant.call] if isinstance(dependant.call, Access | Public) else []
+def kinds_of(dependant: Any) -> list[Access | Public | Reporting]:
+    own = [dependant.call] if isinstance(dependant.call, Access | Public | Reporting) else []
     return own + [kind for inner in dependant.dependencies for kind in kinds_of(inner)]
 
 
@@ -232,6 +301,7 @@ def things(world: World) -> dict[str, Things]:
 
     keys_ = keys()
     registry, engine = world.services.registry, world.services.engine
+    sources = world.services.sources
 
     def of(leaf: str, worker: str, desk: str) -> Things:
         now_s = time.time()
@@ -245,8 +315,14 @@ def things(world: World) -> dict[str, Things]:
         registry.add_organisation(SYSTEM, org, "n", OrganisationKind.UNIT, leaf)
         sha256 = world.services.evidence.put(f"a picture of {leaf}".encode())
         alert_id = world.raise_alert(leaf, (Evidence(sha256, "still", "image/jpeg", 1.0),))
+        wanted = SilenceAsked("silence", leaf, "a test", now_s, now_s + 60, kind="camera_offline")
+        silence = make_silence(engine, SYSTEM, wanted, now_s)
+        members = [world.services.desk.alert(world.raise_alert(leaf), SYSTEM) for _ in range(4)]
+        assert members[-1].case_id is not None
         return Things(
             leaf=leaf,
+            case_id=members[-1].case_id,
+            silence_id=silence.id,
             alert_id=alert_id,
             camera_id=world.cameras[leaf],
             sha256=sha256,
@@ -258,6 +334,7 @@ def things(world: World) -> dict[str, Things]:
             promise_id=promise.id,
             handover_id=sheet.id,
             sheet_sha256=sheet.sha256,
+            source_id=sources.add(SYSTEM, NewSource("s", SourceKind.OTHER, leaf, ["other"])).source.id,
             keys=keys_,
         )
 

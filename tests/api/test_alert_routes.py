@@ -25,7 +25,7 @@ def test_a_case_goes_from_detected_to_closed(world: World) -> None:
         picture = worker.get(added.json()["evidence"]["href"])
     assert picture.content == MASKED
     assert picture.headers["content-type"] == "image/jpeg"
-    assert "immutable" in picture.headers["cache-control"]
+    assert picture.headers["cache-control"] == "private, no-cache"
     assert world.desk.asked[-1] == {"op": "mask", "bytes": len(JPEG), "data": JPEG}
     handled = world.command(
         "grid_worker", alert_id, "handle", arguments={"evidence": [sha256], "text": "已疏散"}

@@ -6,12 +6,15 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 from sse import Heard, stream
 from world import NORTH, PASSWORD, SOUTH, World
+
+from api.live import MOST_OWN_STREAMS
 
 
 def test_a_stream_tells_what_happens_in_ones_own_district_only(world: World) -> None:
@@ -61,6 +64,17 @@ def test_a_stream_ends_soon_after_its_sign_in_does(world: World) -> None:
             assert client.delete("/v1/sessions/current").status_code == 204
             assert list(events) == []
     assert time.monotonic() - began_s < 5
+
+
+def test_one_person_cannot_take_all_streams(world: World) -> None:
+    with ExitStack() as open_streams:
+        client = open_streams.enter_context(world.client("auditor"))
+        screens = [open_streams.enter_context(stream(client)) for _ in range(MOST_OWN_STREAMS)]
+        assert {next(events).event for events in screens} == {"ready"}
+        refused = client.get("/v1/events")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
+        with world.client("operator") as other, stream(other) as events:
+            assert next(events).event == "ready"
 
 
 def test_a_signed_out_token_opens_no_stream(world: World) -> None:

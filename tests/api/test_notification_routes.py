@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import pytest
+from browsers import Browser
 from world import NORTH, SOUTH, World
 
 from alerts import deliveries
@@ -38,7 +39,8 @@ def things(world: World) -> dict[str, Things]:
         world.seal()
         while notifier.read():
             pass
-        (row,) = [r for r in deliveries.listed(services.engine, SYSTEM).items if r.target_id == webhook.id]
+        told = [r for r in deliveries.listed(services.engine, SYSTEM).items if r.target_id == webhook.id]
+        (row,) = [r for r in told if r.topic == "detected"]
         for item in deliveries.claim(services.engine, time.time(), 100):
             deliveries.settle(services.engine, item, deliveries.DEAD, "it answers 500", time.time())
         made[leaf] = {
@@ -93,7 +95,7 @@ def test_lists_hold_what_is_ours_and_no_secret(world: World, things: dict[str, T
     assert found[north["alert"]]["said"] == "it answers 500"
     assert south["alert"] not in found
     assert 'rel="next"' in first.headers["link"]
-    assert 'wangge_deliveries{purpose="webhook",state="dead"}' in figures
+    assert 'wangge_deliveries{purpose="webhook",reason="",state="dead"}' in figures
 
 
 @pytest.mark.parametrize("url", ["http://169.254.169.254/latest", "http://127.0.0.1/", "http://10.0.0.1/", "ftp://h/x"])
@@ -102,6 +104,28 @@ def test_where_messages_may_not_go_is_a_problem_that_repeats_nothing(world: Worl
         answer = admin.post("/v1/webhooks", json=hook(NORTH, url))
     assert (answer.status_code, answer.json()["code"]) == (422, "egress_refused")
     assert url not in answer.text
+
+
+def test_people_subscribe_their_own_browsers_and_nobody_elses(world: World) -> None:
+    told = Browser("https://updates.push.services.mozilla.com/wpush/v2/token-of-the-browser").subscription
+    body = {"endpoint": told["endpoint"], "keys": {"p256dh": told["p256dh"], "auth": told["auth"]}}
+    path = "/v1/me/push-subscriptions"
+    with world.client("auditor") as me, world.client("operator") as other, world.client(None) as nobody:
+        assert nobody.post(path, json=body).status_code == 401
+        assert len(me.get("/v1/push-key").json()["key"]) == 87
+        made = me.post(path, json=body | {"expirationTime": None})
+        assert (made.status_code, made.json()["shown"]) == (201, "updates.push.services.mozilla.com/…")
+        assert me.post(path, json=body).json()["id"] == made.json()["id"]
+        mine = me.get("/v1/me/channels")
+        assert [(item["kind"], item["dead_at"]) for item in mine.json()["channels"]] == [("webpush", None)]
+        assert "token-of" not in mine.text + made.text
+        one = f"{path}/{made.json()['id']}"
+        assert nobody.delete(one).status_code == 401
+        assert other.delete(one).status_code == 404
+        assert me.delete(one).status_code == 204
+        assert me.delete(one).status_code == 404
+        for wrong in ({"endpoint": "https://example.com/x"}, {"keys": {"p256dh": "x", "auth": "y"}}, {"keys": None}):
+            assert me.post(path, json=body | wrong).status_code == 422
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 import re
 import socket
+import time
 from typing import Any
 
 import pytest
 from world import World, served
 
+from alerts.leases import beat
 from api.__main__ import build, listen
 from api.page import CONSOLE
 
@@ -21,6 +23,11 @@ def test_readiness_names_each_part_and_what_to_do(world: World) -> None:
     assert checks["camera worker"]["ok"]
     assert "WANGGE_REDIS_URL" in checks["redis"]["said"]
     assert "python -m alerts" in checks["dispatcher"]["said"]
+    assert "python -m alerts.notifier" in checks["notifier"]["said"]
+    beat(world.services.engine, "notifier", "test", time.time(), 5.0)
+    with world.client(None) as client:
+        checks = {check["name"]: check for check in client.get("/readyz").json()["checks"]}
+    assert checks["notifier"]["ok"]
 
 
 def test_figures_count_by_route_and_never_by_id(world: World) -> None:
@@ -64,7 +71,7 @@ def test_the_openapi_document_shows_an_example_of_every_body(world: World) -> No
         assert operation["summary"], name
         for content in operation.get("requestBody", {}).get("content", {}).values():
             schema = named[content["schema"]["$ref"].rpartition("/")[2]] if "$ref" in content["schema"] else {}
-            if not (content.get("example") or schema.get("examples")):
+            if not (content.get("example") or content.get("examples") or schema.get("examples")):
                 without.append(name)
     assert not without
 

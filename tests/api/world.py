@@ -216,7 +216,13 @@ def signed_in(base_url: str, names: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def running_world(folder: Path) -> Iterator[World]:
-    settings = read_settings({"WANGGE_DATA": str(folder), "WANGGE_PHOTO_MAX_BYTES": "20000"})
+    settings = read_settings(
+        {
+            "WANGGE_DATA": str(folder),
+            "WANGGE_PHOTO_MAX_BYTES": "20000",
+            "WANGGE_PUSH_CONTACT": "mailto:desk@example.com",
+        }
+    )
     engine = open_database(settings.database_url)
     upgrade(engine)
     made: list[Services] = []

@@ -6,16 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from bench.crashing import POINTS
+from bench.crashing import ELSEWHERE, POINTS
 from bench.loss_clients import Told
 from bench.loss_control import Control
 from bench.loss_count import Count, Held, Promised, compare
 from bench.loss_plan import FAULTS, kinds, plan
+from bench.loss_processes import ANYWHERE
+from bench.loss_report import Result, Wanted
 from bench.loss_sync import judge
 
 ROOT = Path(__file__).resolve().parents[2]
 PROMISED = Promised({("w", 1): "s0-1", ("w", 2): "s0-2"})
 TOLD = Told(done={"phone-0-1": "a1", "phone-0-2": "note"})
+WANTED = Wanted(alerts=0, kills=2)
 HELD = Held(
     incidents=[("w", 1, "s0-1", "a1", "z1"), ("w", 2, "s0-2", "a1", "z1")],
     notes=Counter({"phone-0-2": 1}),
@@ -135,7 +138,8 @@ def test_the_api_and_the_dispatcher_are_seen_to_answer() -> None:
 
 
 def test_every_kind_of_kill_comes_as_often_as_any_other_and_faults_lie_between() -> None:
-    steps = plan(3 * len(kinds()), (), seed=5)
+    named = [step for step in kinds() if step.what != ANYWHERE]
+    steps = plan(3 * len(named), (), seed=5)
     times = Counter(step for step in steps if step.role)
     assert set(times) == set(kinds())
     assert set(times.values()) == {3}
@@ -149,8 +153,31 @@ def test_every_point_that_processes_die_at_is_one_that_the_product_passes() -> N
     rooms = ("models", "alerts", "ingest", "api")
     source = "".join(path.read_text() for room in rooms for path in (ROOT / room).glob("*.py"))
     named = {point for points in POINTS.values() for point in points}
+    named |= set(ELSEWHERE)
     assert {point for point in named if f'crash.point("{point}")' in source} == named
     assert source.count("crash.point(") == len(named)
+
+
+@pytest.mark.parametrize(
+    ("result", "named"),
+    [
+        (
+            Result(WANTED, Counter({"api anywhere": 9, "source after-xadd": 1})),
+            "1 kills at named points of those wanted",
+        ),
+        (Result(WANTED, Counter({"source after-xadd": 2}), [50, 49]), "1 of 2 kills came with fewer than 50"),
+        (Result(WANTED, Counter({"source after-xadd": 2}), again=3, appended=200), "1.50% of the incidents"),
+        (Result(WANTED, Counter({"source after-xadd": 2}), drained=False), "were not done"),
+        (Result(WANTED, Counter({"source after-xadd": 2}), hasty=["fsync is off"]), "fsync is off in the database"),
+    ],
+)
+def test_what_was_not_shown_is_refused(result: Result, named: str) -> None:
+    assert any(named in refusal for refusal in result.refusals()), result.refusals()
+
+
+def test_what_was_shown_is_not_refused() -> None:
+    result = Result(WANTED, Counter({"source after-xadd": 2, "api anywhere": 1}), [50, 51, 52], again=2, appended=200)
+    assert result.refusals() == []
 
 
 def test_what_one_process_writes_the_other_reads(tmp_path: Path) -> None:
@@ -158,8 +185,8 @@ def test_what_one_process_writes_the_other_reads(tmp_path: Path) -> None:
     assert (theirs.armed, theirs.allowed, theirs.stopping) == ("", 0, False)
     mine.armed, mine.allowed, mine.stopping = "after-xadd", 7, True
     assert (theirs.armed, theirs.allowed, theirs.stopping) == ("after-xadd", 7, True)
-    theirs.fired, theirs.made, theirs.sent = theirs.armed, 5, 6
+    theirs.fired, theirs.made = theirs.armed, 5
     mine.armed = ""
-    assert (mine.fired, mine.made, mine.sent, theirs.armed) == ("after-xadd", 5, 6, "")
+    assert (mine.fired, mine.made, theirs.armed) == ("after-xadd", 5, "")
     for each in (mine, theirs):
         each.close()

@@ -22,8 +22,8 @@ LANE = Zone(
     "lane",
     "Fire lane",
     ((0.0, 0.5), (1.0, 0.5), (1.0, 1.0), (0.0, 1.0)),
-    ("obstruction",),
-    {"obstruction": {"dwell_s": 60.0, "leave_s": 30.0}},
+    ("blocked_fire_lane",),
+    {"blocked_fire_lane": {"dwell_s": 60.0, "leave_s": 30.0}},
 )
 T0 = 1_700_000_000.0
 SIDE = 200
@@ -124,7 +124,7 @@ def test_outside_its_hours_it_may_stand() -> None:
 
 def test_looks_that_come_once_a_minute_are_enough() -> None:
     """A still scene is looked at once a minute; a look that misses the vehicle is not its leaving."""
-    rare = replace(LANE, levels={"obstruction": {"dwell_s": 180.0}})
+    rare = replace(LANE, levels={"blocked_fire_lane": {"dwell_s": 180.0}})
     looks = {60.0 * n: PARKED for n in range(8)} | {120.0: EMPTY}
     assert phases(run(looks, rare)[1])[0] == (Phase.ONSET, 180)
 
@@ -158,7 +158,7 @@ def test_a_full_car_park_is_bounded() -> None:
 
 def test_wrong_levels_and_damaged_states() -> None:
     with pytest.raises(InvalidInput, match="dwell_s must be 0 to 86400 s"):
-        RULE.check(replace(LANE, levels={"obstruction": {"dwell_s": -1.0}}))
+        RULE.check(replace(LANE, levels={"blocked_fire_lane": {"dwell_s": -1.0}}))
     good = run(every(2, 0, 20, PARKED))[0].to_json()
     damaged: list[Any] = [
         None,

@@ -104,7 +104,8 @@ def test_the_walk_through_the_api_runs_as_it_is_written(tmp_path: Path, vtest: P
     settings = read_settings({"WANGGE_DATA": str(tmp_path / "data"), "WANGGE_PORT": "0"})
     with on_stage(settings, scenes, files, lambda _what: None, 60) as (product, seeded):
         passwords = {sign_in.username: sign_in.password for sign_in in seeded.sign_ins.values()}
-        script = ["set -euo pipefail", *blocks(ROOT / "docs" / "api.md", "bash")]
+        typed = [block for name in ("api.md", "intake.md") for block in blocks(ROOT / "docs" / name, "bash")]
+        script = ["set -euo pipefail", *typed]
         done = subprocess.run(
             ["/bin/bash", "-c", "\n".join(script)],
             cwd=tmp_path,
@@ -131,4 +132,9 @@ def test_the_walk_through_the_api_runs_as_it_is_written(tmp_path: Path, vtest: P
     ]
     assert states == ["acknowledged", "accepted", "on_scene", "handled", "verified", "closed"]
     assert "event: alert" in done.stdout
+    told = [line for line in done.stdout.splitlines() if line.startswith('{"status":201,"alert":')]
+    assert [line.partition('"disposition":')[2] for line in told] == ['"raise"}', '"merge"}', '"raise"}', '"raise"}']
+    assert '{"id":"p-1","status":200}\n{"id":"p-2","status":422}' in done.stdout
+    assert '"stage":"received"' in done.stdout
+    assert done.stdout.splitlines()[-1] == "409"
     assert (tmp_path / "still.jpg").read_bytes().startswith(b"\xff\xd8\xff")

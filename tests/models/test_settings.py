@@ -54,6 +54,8 @@ def test_an_empty_value_is_the_default() -> None:
         ("WANGGE_DETECTOR_TILES", "9x1"),
         ("WANGGE_DETECTOR_TILES", "2"),
         ("WANGGE_CLAIM_LEASE_S", "0"),
+        ("WANGGE_STORM_LIMIT", "0"),
+        ("WANGGE_TOWN_LEVEL", "0"),
         ("WANGGE_SESSION_S", "1"),
         ("WANGGE_PHOTO_MAX_BYTES", "1e6"),
         ("WANGGE_SECURE_COOKIES", "yes"),

@@ -8,18 +8,22 @@ import sqlite3
 import tarfile
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import Engine, func, insert, select
 
+from alerts.anchor import Anchor
+from alerts.audit import audit
 from alerts.database import open_database, reading, upgrade, writing
 from alerts.evidence import EvidenceStore
+from alerts.sealer import seal
 from alerts.vault import Vault
 from models.errors import Conflict, InvalidInput, Misconfigured, Unavailable, WanggeError
 from models.settings import Settings, read_settings
-from models.tables import grids, people, sessions
-from ops.backup import LEDGER, MANIFEST, SPOOL, SPOOL_BEFORE, backup, restore
+from models.tables import alerts, events, grids, outbox, people, sessions
+from ops.backup import ANCHORS, LEDGER, MANIFEST, SPOOL, SPOOL_BEFORE, backup, restore
 from ops.product import lock_data
 
 PHOTO = b"\xff\xd8 a masked photo"
@@ -74,6 +78,42 @@ def count(settings: Settings, table: object) -> int:
     return int(found)
 
 
+def test_the_anchors_learn_of_a_restore_and_of_what_it_took_away(tmp_path: Path) -> None:
+    (tmp_path / "away").mkdir()
+    old = replace(make_installation(tmp_path / "old"), anchor_dir=tmp_path / "away")
+    engine = open_database(old.database_url)
+    _seal_one(engine, old, "A1")
+    manifest = backup(old, tmp_path / "saved.tar.gz")
+    assert ANCHORS in manifest.files
+    _seal_one(engine, old, "A2")
+    engine.dispose()
+
+    new = replace(settings_in(tmp_path / "new"), anchor_dir=tmp_path / "away")
+    restore(new, tmp_path / "saved.tar.gz")
+    engine = open_database(new.database_url)
+    verdict = audit(engine, new.anchors, "another-host")
+    engine.dispose()
+    assert verdict.fault is None
+    assert verdict.sealed == 1
+    told = {held.path.parent.name: (held.lines, held.restored[0].noted) for held in verdict.anchored}
+    assert told == {"new": (2, 1), "away": (3, 2)}
+    with pytest.raises(Misconfigured, match="WANGGE_ANCHOR_DIR"):
+        restore(replace(settings_in(tmp_path / "third"), anchor_dir=tmp_path / "gone"), tmp_path / "saved.tar.gz")
+
+
+def _seal_one(engine: Engine, settings: Settings, alert_id: str) -> None:
+    """An alert with one event, sealed, and noted in the anchors."""
+    columns = {"grid_code": "1", "grid_path": "/1/", "kind": "crowding", "state": "new", "severity": 2, "body": {}}
+    numbers = {"version": 1, "lon_deg": 0.0, "lat_deg": 0.0, "created_s": 0.0, "changed_s": 0.0}
+    event = {"alert_id": alert_id, "version": 1, "type": "detected", "actor_id": "system", "actor_name": "wangge"}
+    with writing(engine) as connection:
+        connection.execute(insert(alerts).values(id=alert_id, fold_key=alert_id, **columns, **numbers))
+        made = connection.execute(insert(events).values(**event, role="system", at_s=0.0, data={}))
+        connection.execute(insert(outbox).values(event_seq=made.inserted_primary_key[0]))
+    assert seal(engine, "a", 0.0) == 1
+    assert Anchor(engine, settings.anchors).note(0.0, due=True) == 2
+
+
 def test_what_was_saved_comes_back_and_everyone_signs_in_again(tmp_path: Path) -> None:
     old = make_installation(tmp_path / "old")
     sealed = Vault(old.key_file).seal(b"camera password", "camera")
@@ -90,6 +130,7 @@ def test_what_was_saved_comes_back_and_everyone_signs_in_again(tmp_path: Path) -
     with contextlib.closing(sqlite3.connect(new.spool)) as spool:
         assert spool.execute("SELECT seq, body FROM outgoing").fetchall() == [(7, "waiting")]
     assert sorted(path.name for path in new.data.iterdir()) == [
+        "anchors.log",
         "evidence",
         "run",
         "secret.key",
@@ -152,13 +193,20 @@ def test_numbers_of_another_source_are_not_mixed_in(tmp_path: Path) -> None:
         assert [row[0] for row in spool.execute("SELECT seq FROM outgoing")] == [7]
 
 
-def rewrite(archive: Path, replaced: dict[str, bytes], *, honest: bool = True, extra: str | None = None) -> Path:
-    """The archive with members replaced; ``honest``: with a manifest that says so."""
+def rewrite(
+    archive: Path,
+    replaced: dict[str, bytes],
+    *,
+    honest: bool = True,
+    extra: str | None = None,
+    about: dict[str, object] | None = None,
+) -> Path:
+    """The archive with members replaced; ``honest``: with a manifest that says so; ``about`` changes the manifest."""
     target = archive.with_name("rewritten.tar.gz")
     with tarfile.open(archive) as old, tarfile.open(target, "w:gz") as new:
         content = {member.name: old.extractfile(member).read() for member in old}  # type: ignore[union-attr]
         content |= replaced
-        manifest = json.loads(content.pop(MANIFEST))
+        manifest = json.loads(content.pop(MANIFEST)) | (about or {})
         if honest:
             manifest["files"] = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
         content[MANIFEST] = json.dumps(manifest).encode()
@@ -282,13 +330,11 @@ def test_nothing_is_ever_overwritten(tmp_path: Path) -> None:
         restore(settings, archive)
 
 
-def test_a_ledger_elsewhere_is_not_mistaken_for_one_that_is_here(tmp_path: Path) -> None:
-    settings = make_installation(tmp_path / "old")
+def test_an_older_archive_without_its_ledger_is_not_mistaken_for_a_whole_one(tmp_path: Path) -> None:
     archive = tmp_path / "saved.tar.gz"
-    backup(settings, archive)
-    apart = read_settings({"WANGGE_DATA": str(tmp_path / "new"), "WANGGE_DATABASE_URL": "postgresql+psycopg://h/d"})
+    backup(make_installation(tmp_path / "old"), archive)
     with pytest.raises(InvalidInput, match="WANGGE_DATABASE_URL"):
-        restore(apart, archive)
+        restore(settings_in(tmp_path / "new"), rewrite(archive, {}, about={"ledger_elsewhere": True}))
 
 
 def test_nothing_to_save_and_nowhere_to_save_it_are_said(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_help_is_quick_and_every_command_has_an_example(run: Run) -> None:
     assert time.monotonic() - began_s < 2  # 0.15 s alone on a machine; the tests share theirs
     for command in (
         *("up", "demo", "footage", "backup", "restore", "db upgrade", "camera add", "camera list", "camera probe"),
-        *("grid import", "user add", "user change", "doctor", "doctor audit"),
+        *("grid import", "user add", "user change", "intake-source add", "doctor", "doctor audit", "doctor figures"),
         *("duty add", "duty list", "duty import", "duty leave"),
     ):
         said = run(*command.split(), "--help")
@@ -92,6 +92,22 @@ def test_help_loads_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_source_is_registered_and_its_token_told_once(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "grids.json").write_text(json.dumps(GRIDS))
+    run("db", "upgrade")
+    run("grid", "import", tmp_path / "grids.json")
+    add = ("intake-source", "add", "随手拍", "--grid", "1", "--reports", "dumping")
+    made = json.loads(run(*add, "--kind", "resident", "--json").out)
+    assert made["token"].startswith("wgi_")
+    listed = run("intake-source", "list", "--json").out
+    assert [source["id"] for source in json.loads(listed)] == [made["id"]]
+    assert made["token"] not in listed
+    for wrong in (("--kind", "spy"), ("--kind", "sensor", "--lon", "109.5"), ("--kind", "other", "--rate", "0")):
+        said = run(*add, *wrong)
+        assert (said.status, said.out) == (1, "")
+        assert "Traceback" not in said.err
 
 
 def test_an_error_is_a_sentence_and_for_programs_a_document(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,6 +217,8 @@ def test_the_doctor_prints_settings_findings_and_the_audit(town: Run, monkeypatc
     ]
     assert "WANGGE_PORT" in town("doctor", "--settings").out
     assert town("doctor", "audit").status == 0
+    assert town("doctor", "figures").status == 0
+    assert "recount" in town("doctor", "figures", "--rebuild", "--json").out
     assert town("doctor").status == 0
     monkeypatch.setenv("WANGGE_DETECTOR", "none")
     said = town("doctor")

@@ -9,18 +9,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import Engine, insert
 
+from alerts.anchor import Anchor
 from alerts.camera_checks import NewCamera
 from alerts.database import open_database, upgrade, writing
 from alerts.registry import Registry
+from alerts.sealer import seal
 from alerts.vault import Vault
 from detectors.zoo import manifest
 from models.camera import AllowedNetworks, Credentials, SourceUrl
 from models.geo import GeoPoint
 from models.people import SYSTEM, Grid, Role
 from models.settings import Settings, read_settings
-from models.tables import alerts, events
+from models.tables import alerts, events, outbox
 from ops import valkey
 from ops.doctor import audit, examine
 from ops.findings import Finding, Level
@@ -88,6 +90,11 @@ def test_what_others_may_read(settings: Settings) -> None:
     settings.data.chmod(0o755)
     assert_named(seen(settings, "key"), Level.FAIL, f"chmod 600 {settings.key_file}")
     assert_named(seen(settings, "data"), Level.WARN, f"chmod 700 {settings.data}")
+
+
+def test_an_anchor_directory_that_is_not_mounted(settings: Settings, tmp_path: Path) -> None:
+    assert_named(seen(replace(settings, anchor_dir=tmp_path / "no"), "anchor"), Level.FAIL, "WANGGE_ANCHOR_DIR")
+    assert "anchor" not in {found.check for found in examine(replace(settings, anchor_dir=tmp_path), NOW_S)}
 
 
 def test_a_schema_that_is_missing(settings: Settings) -> None:
@@ -176,6 +183,41 @@ def test_an_audit_of_a_log_that_was_changed(settings: Settings) -> None:
     finding = audit(settings)
     assert finding.level is Level.FAIL
     assert finding.fix
+
+
+def test_an_audit_tells_a_restore_from_a_log_that_was_cut_off(settings: Settings, tmp_path: Path) -> None:
+    away = tmp_path / "away"
+    away.mkdir()
+    settings = replace(settings, anchor_dir=away)
+    engine = open_database(settings.database_url)
+    anchor = Anchor(engine, settings.anchors)
+    for position in (1, 2):
+        _seal_one(engine, position)
+        anchor.note(NOW_S, due=True)
+    assert_named(audit(settings), Level.OK, "2 sealed events", "2 times", str(away))
+    with writing(engine) as connection:
+        for table, key in (("seals", "position"), ("outbox", "event_seq"), ("events", "seq")):
+            connection.exec_driver_sql(f"DELETE FROM {table} WHERE {key} = 2")  # noqa: S608 - words of ours
+        connection.exec_driver_sql("DELETE FROM alerts WHERE id = 'A2'")
+    assert_named(audit(settings), Level.FAIL, "position 2: the log was cut off", "wangge restore")
+    anchor.restored(NOW_S, NOW_S - 3600, "ab" * 32)
+    assert_named(
+        audit(settings), Level.WARN, "from a backup of", "to position 1, where 2 were noted", "nobody of yours"
+    )
+    (away / "anchors.log").unlink()
+    assert_named(audit(settings), Level.FAIL, f"{away}/anchors.log: the anchor file is gone")
+    away.rmdir()
+    assert_named(audit(settings), Level.FAIL, "is gone")
+    engine.dispose()
+
+
+def _seal_one(engine: Engine, position: int) -> None:
+    about = {"alert_id": f"A{position}", "seq": position}
+    with writing(engine) as connection:
+        connection.execute(insert(alerts).values(_alert() | {"id": f"A{position}", "fold_key": f"k{position}"}))
+        connection.execute(insert(events).values(_event() | about))
+        connection.execute(insert(outbox).values(event_seq=position))
+    assert seal(engine, "a", NOW_S) == 1
 
 
 def test_an_audit_of_nothing_is_no_clean_bill(tmp_path: Path) -> None:
