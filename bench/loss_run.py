@@ -26,6 +26,7 @@ from models import tables
 from models.errors import Unavailable
 
 IN_FLIGHT_WAIT_S = 10.0
+SAID_EVERY_S = 20.0
 
 
 class Proof:
@@ -147,9 +148,11 @@ class Proof:
             self._fleet.mend()
             if number % max(1, len(steps) // 20) == 0:
                 self._say(f"{number} of {len(steps)} kills and faults, {self._flow.made()} incidents")
-        named = [step for step in steps if step.role and step.what != ANYWHERE]
+        named, said_s = [step for step in steps if step.role and step.what != ANYWHERE], 0.0
         while self._result.named < self._wanted.kills or self._flow.made() < self._wanted.alerts:
-            self._say(f"{self._result.named} kills at named points, {self._flow.made()} incidents: not enough yet")
+            if time.monotonic() - said_s > SAID_EVERY_S:
+                said_s = time.monotonic()
+                self._say(f"{self._result.named} kills at named points, {self._flow.made()} incidents: not enough yet")
             if self._result.named < self._wanted.kills:
                 self._do(self._chance.choice(named))
             self._flow.pass_until(time.monotonic() + 0.5)
