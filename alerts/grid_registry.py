@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Row, case, func, insert, or_, select, update
 
 from alerts.database import reading, writing
+from alerts.grid_bounds import trespasses
 from alerts.grid_check import Findings, examine
 from alerts.grid_import import GridPlan, plan_grids, refusal
 from alerts.grids import Candidate, GridIndex
@@ -17,7 +18,7 @@ from alerts.policy import NO_SUCH_THING, check
 from alerts.queries import Page, checked_key, checked_limit, in_sight, in_subtrees
 from models.errors import Fault, Forbidden, NotFound
 from models.geo import GeoPoint, MapSystem
-from models.people import Actor, Grid, Permission
+from models.people import SYSTEM, Actor, Grid, Permission
 from models.tables import grids
 
 INDEX_MAX_AGE_S = 3.0
@@ -82,6 +83,8 @@ class GridRegistry:
                 for g in plan.grids
                 if g != there.get(g.code) and not g.path.startswith(allowed)
             ]
+            # Told from the whole tree, as the import itself is, though the fault names only what is in sight.
+            faults += trespasses(plan.grids, {grid.code: grid for grid in self.tree(SYSTEM)}, _writable(actor))
         plan = replace(plan, faults=tuple(faults))
         if not look:
             return plan, None
@@ -103,7 +106,7 @@ class GridRegistry:
             changed = [grid for grid in new if grid != there.get(grid.code)]
             for grid in changed:
                 check(actor, Permission.GRID_WRITE, grid.path, sight=Permission.GRID_READ)
-            if faults := _misplaced(new, there):
+            if faults := _misplaced(new, there) + trespasses(changed, there, _writable(actor)):
                 raise refusal(faults)
             for grid in changed:
                 values = {**vars(grid), "changed_s": changed_s}
@@ -156,6 +159,11 @@ class GridRegistry:
         with reading(self._engine) as connection:
             rows = connection.execute(select(grids).where(_begun(at_s), lasting)).all()
         return GridIndex([_grid(row) for row in rows])
+
+
+def _writable(actor: Actor) -> tuple[str, ...]:
+    """Subtrees whose grids the actor may write; none for the system, which is bound by none."""
+    return () if actor.is_system else actor.paths_for(Permission.GRID_WRITE)
 
 
 def _begun(at_s: float) -> ColumnElement[bool]:

@@ -1,6 +1,7 @@
 """Grids at rest, people and duties: each within what an actor may see and do."""
 
 import copy
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +76,29 @@ def test_imports_stay_within_ones_grids_and_are_whole_or_nothing(scene: Scene) -
         scene.registry.import_grids(mixed, actor(Role.OPERATOR, "R"))
     assert len(scene.registry.tree(SYSTEM)) == 6
     assert scene.registry.import_grids(mixed, actor(Role.ADMIN, "R")) == 2
+
+
+def test_an_admin_of_a_part_draws_no_border_over_a_neighbour(scene: Scene) -> None:
+    """A spans 0–2000 m, B 2000–3000 m: places in B go to B whatever A's admin imports."""
+    known, admin = scene.registry.tree(SYSTEM), actor(Role.ADMIN, "A")
+
+    def drawn(code: str, west_m: float, east_m: float, parent: str = "A") -> list[Grid]:
+        return parse_grids(collection(feature(code, parent, square(west_m, east_m))), known=known)
+
+    over = json.dumps(collection(feature("A3", "A", square(1500, 2500))))
+    plan, _ = scene.registry.plan_import(over.encode(), admin)
+    assert [str(fault) for fault in plan.faults] == ["A3: 50% of its land lies outside A, which is yours"]
+    for grids_, word in ((drawn("A3", 1500, 2500), "50%"), (drawn("A", 0, 2500, "R"), "an admin of the grid above")):
+        with pytest.raises(InvalidInput, match=word):
+            scene.registry.import_grids(grids_, admin)
+    assert scene.registry.import_grids(drawn("A3", 1500, 2005), admin) == 1  # a border surveyed twice
+    assert scene.registry.import_grids(drawn("A", 0, 2500, "R"), actor(Role.ADMIN, "R")) == 1
+    assert scene.registry.import_grids(drawn("A4", 1500, 2500), SYSTEM) == 1
+    with writing(scene.engine) as connection:
+        connection.execute(update(grids).where(grids.c.code == "A").values(polygon=None))
+    with pytest.raises(InvalidInput, match="33% of its land lies in grids that are not yours"):
+        scene.registry.import_grids(drawn("A5", 1000, 2500), admin)
+    assert scene.registry.import_grids(drawn("A5", -500, 1500), admin) == 1
 
 
 def test_a_grid_does_not_move_and_paths_must_be_true(scene: Scene) -> None:
