@@ -16,9 +16,11 @@ from alerts.desk import Desk
 from alerts.projection import replay
 from alerts.registry import Registry
 from alerts.sealer import seal, verify_chain
+from alerts.triage import urgent_s
 from alerts.vault import Vault
 from bench.postgresql import postgresql_server
 from models.alert import Alert, Command, CommandType, State
+from models.incident import Severity
 from models.people import Actor, Grant, Role
 from models.tables import metadata
 
@@ -129,6 +131,8 @@ def test_a_filled_ledger_comes_along(old: Engine) -> None:
         assert len(ids) == len(states) == 8
         for alert_id in ids:
             assert replay(ledger.log(connection, alert_id)) == ledger.load(connection, alert_id)
+        for row in connection.execute(text("SELECT severity, created_s, urgent_s FROM alerts")):
+            assert row.urgent_s == urgent_s(Severity(row.severity), row.created_s)
     assert verify_chain(old) is None
 
 

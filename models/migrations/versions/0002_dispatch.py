@@ -490,7 +490,9 @@ def upgrade() -> None:
 
 
 def _complete(connection: sa.Connection) -> None:
-    """What the alerts of 0001 did not say of themselves, as their logs tell it."""
+    """What the alerts of 0001 did not say of themselves, as their logs tell it; and where they stand in queues."""
+    later_s = "CASE severity WHEN 1 THEN -1e10 WHEN 2 THEN 300.0 WHEN 3 THEN 900.0 ELSE 14400.0 END"
+    connection.execute(sa.text(f"UPDATE alerts SET urgent_s = created_s + {later_s}"))
     alerts = sa.table("alerts", sa.column("id"), sa.column("state"), sa.column("body", sa.JSON))
     events = sa.table("events", *map(sa.column, ("alert_id", "version", "type", "actor_id", "at_s")))
     acknowledged, suspended = {}, {}
