@@ -491,9 +491,13 @@ def upgrade() -> None:
 
 def _complete(connection: sa.Connection) -> None:
     """What the alerts of 0001 did not say of themselves, as their logs tell it; and where they stand in queues."""
-    later_s = "CASE severity WHEN 1 THEN -1e10 WHEN 2 THEN 300.0 WHEN 3 THEN 900.0 ELSE 14400.0 END"
-    connection.execute(sa.text(f"UPDATE alerts SET urgent_s = created_s + {later_s}"))
-    alerts = sa.table("alerts", sa.column("id"), sa.column("state"), sa.column("body", sa.JSON))
+    alerts = sa.table(
+        "alerts",
+        *map(sa.column, ("id", "state", "severity", "created_s", "urgent_s")),
+        sa.column("body", sa.JSON),
+    )
+    later_s = sa.case({1: -1e10, 2: 300.0, 3: 900.0}, value=alerts.c.severity, else_=14_400.0)
+    connection.execute(sa.update(alerts).values(urgent_s=alerts.c.created_s + later_s))
     events = sa.table("events", *map(sa.column, ("alert_id", "version", "type", "actor_id", "at_s")))
     acknowledged, suspended = {}, {}
     told = sa.select(events).where(events.c.type.in_(["acknowledged", "suspended"])).order_by(events.c.version)
