@@ -7,22 +7,18 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from sqlalchemy import func, select
-
-from alerts.database import reading
 from alerts.sealer import last_position
 from bench import loss_faults as faults
 from bench.loss_clients import Phone, Reader, Told, sign_in
 from bench.loss_control import Control
 from bench.loss_count import Promised, compare, hold
-from bench.loss_flow import Flow
+from bench.loss_flow import Flow, seal_rest
 from bench.loss_plan import Step, plan
 from bench.loss_processes import ANYWHERE, Fleet, Member, Valkey, job
 from bench.loss_report import DRAINED_WITHIN_S, LEAST_IN_FLIGHT, Result, Wanted
 from bench.loss_town import PASSWORD, USERNAME, Town, found, free_port, settings_for
 from bench.loss_wire import Wire
 from bench.loss_witness import hasty, watch
-from models import tables
 from models.errors import Unavailable
 
 IN_FLIGHT_WAIT_S = 10.0
@@ -225,31 +221,28 @@ class Proof:
         """Nothing new; until spools are empty, all is sealed and published, and the reader has seen it."""
         self._say("draining")
         began_s = time.monotonic()
+        until_s = began_s + DRAINED_WITHIN_S
         for phone in self._phones:
             phone.stop()
-        for source in self._fleet.of("source"):
+        sources = self._fleet.of("source")
+        for source in sources:
             source.control.stopping = True
-        while not self._is_drained():
+        busy = True
+        while busy and time.monotonic() < until_s:
             self._fleet.mend()
-            if time.monotonic() - began_s > DRAINED_WITHIN_S:
-                self._result.drained = False
-                break
             time.sleep(0.05)
+            busy = any(source.status is None for source in sources) or any(p.thread.is_alive() for p in self._phones)
         for phone in self._phones:
             phone.thread.join()
+        for dispatcher in self._fleet.of("dispatcher"):
+            dispatcher.kill()
+        is_sealed = seal_rest(self._town.engine, self._valkey.url, until_s)
+        last = last_position(self._town.engine)
+        while len(set(self._reader.positions)) < last and time.monotonic() < until_s:
+            time.sleep(0.05)
+        self._result.drained = not busy and is_sealed
         self._result.drain_s = time.monotonic() - began_s
         self._reader.stop()
-
-    def _is_drained(self) -> bool:
-        if any(source.status is None for source in self._fleet.of("source")):
-            return False
-        if any(phone.thread.is_alive() for phone in self._phones):
-            return False
-        with reading(self._town.engine) as connection:
-            left = connection.execute(
-                select(func.count()).select_from(tables.outbox).where(tables.outbox.c.published_s.is_(None))
-            ).scalar_one()
-        return left == 0 and len(set(self._reader.positions)) >= last_position(self._town.engine)
 
     def _count(self) -> None:
         result = self._result
