@@ -56,6 +56,7 @@ _CHECKS_ZH = {
     "python": "运行环境",
     "ready": "就绪",
     "redis": "消息队列",
+    "tls": "证书",
     "vision": "视觉库",
 }
 """What a finding is about, for people; programs read the English word."""

@@ -1,12 +1,14 @@
 """The commands for HTTPS."""
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from models.settings import Settings
 from ops.printing import Json, print_json
+
+if TYPE_CHECKING:
+    from models.settings import Settings
 
 tls = typer.Typer(help="加密 HTTPS served by the product itself.", no_args_is_help=True)
 
@@ -40,7 +42,7 @@ def tls_renew(context: typer.Context, name: Names = None, ip: Addresses = None, 
     _tell(settings, as_json)
 
 
-def _tell(settings: Settings, as_json: bool) -> None:
+def _tell(settings: "Settings", as_json: bool) -> None:
     from api.tls import day, read_certificate, spelt
 
     server, authority = read_certificate(settings.tls / "server.crt"), read_certificate(settings.tls / "ca.crt")

@@ -13,6 +13,7 @@ from alerts.desk import Desk
 from alerts.dispatcher import Dispatcher
 from alerts.projection import replay
 from alerts.queue import Consumer, EventStream
+from alerts.storms import Storms
 from models import tables
 from models.alert import Alert, EventType, State
 from models.people import Duty
@@ -62,7 +63,8 @@ def test_nothing_fires_early_and_what_fires_fires_once(desk: Desk, town: Engine,
 
 @pytest.mark.both_databases
 def test_two_dispatchers_fire_each_timer_once(desk: Desk, town: Engine, places: FakePlaces) -> None:
-    alerts = [raised(desk, seq, zone_id=f"z{seq}", evidence=()) for seq in range(1, 9)]
+    calm = Desk(town, places, claim_lease_s=1, storms=Storms(limit=8))
+    alerts = [raised(calm, seq, zone_id=f"z{seq}", evidence=()) for seq in range(1, 9)]
     other = open_database(town.url.render_as_string(hide_password=False))
     desks = [desk, Desk(other, places, claim_lease_s=1)]
     start, effects = threading.Barrier(2), [0, 0]
