@@ -243,6 +243,8 @@ class Proof:
         self._result.drained = not busy and is_sealed
         self._result.drain_s = time.monotonic() - began_s
         self._reader.stop()
+        for api in self._fleet.of("api"):
+            api.kill()  # else the reader waits for a word
 
     def _count(self) -> None:
         result = self._result
