@@ -41,7 +41,8 @@ def storms_of(settings: Settings) -> Storms:
 
 @dataclass(frozen=True)
 class Newcomer:
-    """What a breaker needs of an alert. ``case_id``: the case that it is in, if any. ``at_s``: when it was raised."""
+    """What a breaker needs of an alert. ``case_id``: the case that it is in, if any; ``in_storm``: one that is not of
+    neighbours. ``at_s``: when it was raised."""
 
     id: str
     severity: Severity
@@ -50,6 +51,7 @@ class Newcomer:
     accuracy_m: float
     at_s: float
     case_id: str | None = None
+    in_storm: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,13 +105,18 @@ def step(
 def joined(breaker: Breaker, folded: Folded, new: Newcomer, case_id: str) -> Breaker:
     """The breaker once the newcomer and those ``with_`` it are members of that case."""
     members = {new.id, *folded.with_}
-    recent = tuple(replace(each, case_id=case_id) if each.id in members else each for each in breaker.recent)
+    in_storm = folded.cause != "place" or any(each.in_storm for each in breaker.recent if each.case_id == case_id)
+    recent = tuple(
+        replace(each, case_id=case_id, in_storm=in_storm) if each.id in members else each for each in breaker.recent
+    )
     return replace(breaker, recent=recent, storm=breaker.storm if folded.cause == "place" else case_id)
 
 
 def _neighbour(recent: tuple[Newcomer, ...], new: Newcomer) -> Folded | None:
     for each in reversed(recent):
         if None in (each.camera_id, new.camera_id) or each.camera_id == new.camera_id:
+            continue
+        if each.in_storm and new.severity is Severity.RED:  # near one of a storm's, it is still not the storm's
             continue
         apart_m = distance_m(each.place, new.place)
         if apart_m <= each.accuracy_m + new.accuracy_m + MARGIN_M:
@@ -119,17 +126,17 @@ def _neighbour(recent: tuple[Newcomer, ...], new: Newcomer) -> Folded | None:
 
 
 def breaker_to_json(breaker: Breaker) -> dict[str, Any]:
-    recent = [
-        [n.id, int(n.severity), n.camera_id, n.place.lon_deg, n.place.lat_deg, n.accuracy_m, n.at_s, n.case_id]
-        for n in breaker.recent
-    ]
+    recent = []
+    for n in breaker.recent:
+        where = (n.camera_id, n.place.lon_deg, n.place.lat_deg, n.accuracy_m)
+        recent.append([n.id, int(n.severity), *where, n.at_s, n.case_id, n.in_storm])
     return {"recent": recent, "times_s": list(breaker.times_s), "storm": breaker.storm}
 
 
 def breaker_from_json(body: Mapping[str, Any]) -> Breaker:
     """What ``breaker_to_json`` wrote."""
     recent = tuple(
-        Newcomer(id_, Severity(severity), camera_id, GeoPoint(lon_deg, lat_deg), accuracy_m, at_s, case_id)
-        for id_, severity, camera_id, lon_deg, lat_deg, accuracy_m, at_s, case_id in body["recent"]
+        Newcomer(id_, Severity(severity), camera_id, GeoPoint(lon_deg, lat_deg), *rest)
+        for id_, severity, camera_id, lon_deg, lat_deg, *rest in body["recent"]
     )
     return Breaker(recent, tuple(body["times_s"]), body["storm"])

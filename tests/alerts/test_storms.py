@@ -56,6 +56,10 @@ def test_red_is_never_folded_and_opens_no_storm() -> None:
     assert set(walk([float(number) for number in range(20)], Severity.RED)[1]) == {None}
     breaker, _ = walk([0, 1, 2, 3])
     assert step(breaker, newcomer(9, 4.0, Severity.RED), LIMIT, WINDOW_S)[1] is None
+    # Nor does it come in as a neighbour of one that is: to dismiss the storm would dismiss it, too.
+    beside = newcomer(9, 4.0, Severity.RED, lon_deg=breaker.recent[-1].place.lon_deg)
+    assert step(breaker, beside, LIMIT, WINDOW_S)[1] is None
+    assert step(breaker_from_json(breaker_to_json(breaker)), beside, LIMIT, WINDOW_S)[1] is None
 
 
 def test_it_closes_by_itself_with_half_as_many() -> None:
