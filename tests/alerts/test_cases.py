@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from desk_scene import ACTORS, NOW, do, incident, later, raised
+from desk_scene import ACTORS, NOW, PATHS, do, incident, later, raised
 from sqlalchemy import Engine, text
 
 from alerts.cases import case, cases, give_all, items, members
@@ -14,7 +14,7 @@ from models.alert import Alert, Command, CommandType, State
 from models.errors import Forbidden, InvalidInput, NotFound
 from models.geo import GeoPoint
 from models.incident import Phase, Severity
-from models.people import SYSTEM
+from models.people import SYSTEM, Actor, Grant, Role
 
 OP = ACTORS["op"]
 
@@ -113,6 +113,18 @@ def test_a_command_to_a_case_is_one_to_each_member_that_it_fits(town: Engine, de
         give_all(town, desk, case_id, Command(CommandType.DISPATCH, OP), NOW)
     with pytest.raises(Forbidden):
         give_all(town, desk, case_id, replace(acknowledge, actor=ACTORS["w1"]), NOW)
+
+
+def test_a_command_to_a_case_reaches_those_members_that_one_may_command(town: Engine, desk: Desk) -> None:
+    """Who sees all and acknowledges in one grid of it, where the case's first member lies in another."""
+    with writing(town) as connection:
+        connection.execute(text("UPDATE cameras SET upstream = 'switch 3' WHERE id IN ('cam1', 'cam3')"))
+    dark = {"kind": "camera_offline", "zone_id": None, "severity": Severity.YELLOW, "evidence": ()}
+    raised(desk, 1, camera_id="cam1", **dark)
+    mine = raised(desk, 2, camera_id="cam3", place=GeoPoint(3.0, 1.0), **dark)
+    who = Actor("both", "Both", (Grant(Role.VERIFIER, "c", PATHS["c"]), Grant(Role.OPERATOR, "e", PATHS["e"])))
+    acknowledge = Command(CommandType.ACKNOWLEDGE, who)
+    assert give_all(town, desk, mine.case_id or "", acknowledge, NOW + 20).done == (mine.id,)
 
 
 def test_two_cameras_that_see_one_crowd_are_one_item(town: Engine, desk: Desk) -> None:
