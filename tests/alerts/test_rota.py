@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 from databases import Databases
 from registry_scene import PATHS, Scene, actor, build, collection, feature, place, square
+from sqlalchemy import select, update
 from workbooks import csv_bytes, xlsx_bytes
 
 from alerts.accounts import session_of, sign_in
 from alerts.camera_checks import NewCamera
 from alerts.candidates import Why
+from alerts.database import writing
 from alerts.desk import Desk
 from alerts.grid_import import parse_grids
 from alerts.inbox import inbox
@@ -21,6 +23,7 @@ from models.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthent
 from models.geo import distance_m
 from models.incident import Incident, Phase, Severity
 from models.people import SYSTEM, Actor, Role
+from models.tables import alerts
 
 pytestmark = pytest.mark.both_databases
 
@@ -245,13 +248,35 @@ def test_a_units_inbox_is_for_those_who_see_its_grid(scene: Scene) -> None:
     across = Command(CommandType.TRANSFER_ACROSS, operator, {"unit": "power"}, "a matter of the mains")
     desk.execute(alert.id, across, alert.version, NOW + 2)
     assert [item.id for item in inbox(scene.engine, actor(Role.UNIT, "A"), "power").items] == [alert.id]
-    assert inbox(scene.engine, SYSTEM, "power", after=f"2~{NOW + 9!r}~0").items == ()
+    assert inbox(scene.engine, SYSTEM, "power", after="1e11~0").items == ()
     for code, who in (("power", actor(Role.UNIT, "B")), ("nowhere", actor(Role.UNIT, "A"))):
         with pytest.raises(NotFound):
             inbox(scene.engine, who, code)
     for after in ("x", "9~1~A", "1~nan~A", "1~1~"):
         with pytest.raises(InvalidInput, match="after"):
             inbox(scene.engine, SYSTEM, "power", after=after)
+
+
+def test_a_units_inbox_is_in_the_order_of_queues_and_without_exercises(scene: Scene) -> None:
+    """Yellow that is about to be late stands before orange of now, as it does in a grid's queue."""
+    scene.registry.add_organisation(SYSTEM, "power", "供电所", OrganisationKind.UNIT, "A")
+    desk, operator, first = acknowledged(scene, scene.registry.add_camera(SYSTEM, _camera()).id)
+    others = [desk.practise(SYSTEM, first.grid_code, kind, "演练", None, NOW + 2) for kind in ("crowding", "dumping")]
+    acknowledge = Command(CommandType.ACKNOWLEDGE, operator)
+    others = [desk.execute(alert.id, acknowledge, alert.version, NOW + 3) for alert in others]
+    for alert in (first, *others):
+        across = Command(CommandType.TRANSFER_ACROSS, operator, {"unit": "power"}, "a matter of the mains")
+        desk.execute(alert.id, across, alert.version, NOW + 4)
+    assert [item.id for item in inbox(scene.engine, SYSTEM, "power").items] == [first.id]
+    with writing(scene.engine) as connection:  # as if they were real
+        connection.execute(update(alerts).values(practice=False))
+    order = [item.id for item in inbox(scene.engine, SYSTEM, "power").items]
+    with scene.engine.connect() as connection:
+        assert order == list(connection.execute(select(alerts.c.id).order_by(alerts.c.urgent_s, alerts.c.id)).scalars())
+    page = inbox(scene.engine, SYSTEM, "power", limit=2)
+    assert [*page.items, *inbox(scene.engine, SYSTEM, "power", after=page.next).items] == [
+        *inbox(scene.engine, SYSTEM, "power").items
+    ]
 
 
 def test_a_dry_run_tells_what_import_would_refuse(scene: Scene) -> None:
