@@ -67,6 +67,7 @@ SHARES: Sequence[Definition] = (
     Definition("completion", "办结率", "completion", _C.CLOSED, _C.TO_DO, "no case is to be done"),
     Definition("suspended", "挂账率", "suspended", _C.SUSPENDED, _C.TO_DO, "no case is to be done"),
     Definition("false_alarm", "误报率", "false alarms", _C.FALSE_ALARMS, _C.JUDGED, "nobody has judged an alert yet"),
+    Definition("grouped", "归并率", "grouped into cases", _C.GROUPED, _C.ALERTS, "there is no alert"),
     Definition("misdispatch", "错派率", "mis-dispatch", _C.MISSENT, _C.SENT, "no case was dispatched"),
 )
 """What tells cities apart comes first (dispatch.md): completion near 100 % does not."""
@@ -77,7 +78,6 @@ TIMES: Mapping[Time, tuple[str, str, str]] = {
     Time.CLOSE: ("close", "结案用时", "time to close"),
 }
 NOT_KEPT: Mapping[str, tuple[str, str, str]] = {
-    "reduction_to_cases": ("归并率", "alerts ÷ cases", "alerts that were grouped into one case are counted one by one"),
     "missed": ("漏报率", "missed", "no record says which people's reports lay within a camera's view"),
 }
 """Figures of the list that the ledger cannot give yet, with why."""
@@ -105,13 +105,15 @@ class Length:
 
 @dataclass(frozen=True)
 class Figures:
-    """``stages``: by stage of a clock, the cases that left it in time among those that had it."""
+    """``stages``: by stage of a clock, the cases that left it in time among those that had it. ``reduction``:
+    detections ÷ alerts."""
 
     counts: Mapping[str, int]
     shares: Mapping[str, Share]
     stages: Mapping[str, Share]
     times: Mapping[str, Length]
     reduction: float | None
+    alerts_per_case: float | None
 
 
 @dataclass(frozen=True)
@@ -230,13 +232,14 @@ def _figures(counts: Sequence[int], times: Sequence[Length]) -> Figures:
     for place, stage in enumerate(STAGES):
         clocked, late = counts[Count.CLOCKED_ACK + place], counts[Count.LATE_ACK + place]
         stages[stage.value] = share(clocked - late, clocked, "no case had a clock of this stage")
-    alerts = counts[Count.ALERTS]
+    alerts, cases = counts[Count.ALERTS], counts[Count.CASES]
     return Figures(
         {name: counts[place] for name, place in _NAMED},
         shares,
         stages,
         {name[0]: length for name, length in zip(TIMES.values(), times, strict=True)},
         counts[Count.DETECTIONS] / alerts if alerts else None,
+        alerts / cases if cases else None,
     )
 
 

@@ -30,7 +30,8 @@ _KEPT = update(breakers).where(breakers.c.key == bindparam("of_key"))
 
 @dataclass(frozen=True)
 class Membership:
-    """``data`` is for the newcomer's first event; ``changed``: alerts that came into the case with it."""
+    """``data`` is for the newcomer's first event, which says whether the case began with it; ``changed``: alerts that
+    came into the case with it."""
 
     data: dict[str, Any]
     changed: tuple[Alert, ...] = ()
@@ -65,7 +66,7 @@ class Grouping:
         if folded is not None and (others or folded.case_id or folded.cause != "place"):
             case_id = folded.case_id or self._begin(folded, incident, town if folded.cause == "storm" else grid_path)
             about = {"cause": folded.cause, "reason": folded.reason}
-            data = {"case_id": case_id, "case": about}
+            data = {"case_id": case_id, "case": {**about, "begun": folded.case_id is None}}
             changed = tuple(self._group(alert, {"case_id": case_id, **about}) for alert in others)
             breaker = joined(breaker, folded, new, case_id)
         self._breakers[key] = breaker

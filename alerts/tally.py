@@ -50,6 +50,8 @@ class Count(IntEnum):
     MISSENT = auto()
     HANDLED = auto()
     REDONE = auto()
+    GROUPED = auto()
+    CASES = auto()
     CLOCKED_ACK = 32
     CLOCKED_DISPATCH = auto()
     CLOCKED_ACCEPT = auto()
@@ -92,6 +94,7 @@ class Fact:
     was_handled: bool = False
     was_redone: bool = False
     was_missent: bool = False
+    began_case: bool = False
     clocked: tuple[str, ...] = ()
     late: tuple[str, ...] = ()
 
@@ -119,7 +122,7 @@ def source_of(event: Event) -> str:
 def step(fact: Fact | None, before: Alert | None, after: Alert, event: Event) -> Fact:
     """The fact after the event that made ``after`` of ``before``."""
     if fact is None or before is None:
-        fact = Fact(source_of(event))
+        fact = Fact(source_of(event), began_case=bool(event.data.get("case", {}).get("begun")))
     changes: dict[str, Any] = {}
     clock = before.stage_clock if before else None
     if clock and clock.stage in STAGES and clock.light(event.at_s) is Light.RED:
@@ -156,6 +159,8 @@ def tally(alert: Alert, fact: Fact) -> dict[int, int]:
     counts[Count.FALSE_ALARMS] = alert.state is State.DISMISSED and fact.dismissed_for == "false_alarm"
     counts |= {Count.SENT: fact.sent_s is not None, Count.MISSENT: fact.was_missent}
     counts |= {Count.HANDLED: fact.was_handled, Count.REDONE: fact.was_redone}
+    grouped = alert.case_id is not None
+    counts |= {Count.GROUPED: grouped, Count.CASES: fact.began_case or not grouped}
     for place, stage in enumerate(STAGES):
         counts[Count(Count.CLOCKED_ACK + place)] = stage.value in fact.clocked
         counts[Count(Count.LATE_ACK + place)] = stage.value in fact.late

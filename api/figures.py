@@ -40,13 +40,14 @@ class LengthShown(BaseModel):
 
 class FiguresShown(BaseModel):
     """``stages``: of the cases that had a clock of the stage, those that left it in time. ``reduction``: detections ÷
-    alerts."""
+    alerts. ``alerts_per_case``: an alert that is in no case counts as one."""
 
     counts: dict[str, int]
     shares: dict[str, ShareShown]
     stages: dict[str, ShareShown]
     times: dict[str, LengthShown]
     reduction: float | None
+    alerts_per_case: float | None
 
     @classmethod
     def of(cls, found: Figures) -> "FiguresShown":
@@ -56,6 +57,7 @@ class FiguresShown(BaseModel):
             stages={code: ShareShown(**vars(item)) for code, item in found.stages.items()},
             times={code: LengthShown(**vars(item)) for code, item in found.times.items()},
             reduction=found.reduction,
+            alerts_per_case=found.alerts_per_case,
         )
 
 

@@ -171,6 +171,8 @@ def by_hand(all_logs: Sequence[Sequence[Event]]) -> dict[str, Any]:
         counts["missent"] += bool(misses)
         counts["handled"] += bool(handled)
         counts["redone"] += bool(redone)
+        counts["grouped"] += alert.case_id is not None
+        counts["cases"] += alert.case_id is None or log[0].data.get("case", {}).get("begun", False)
         if judged:
             lengths["ack"].append(judged[0].at_s - log[0].at_s)
         if sends:

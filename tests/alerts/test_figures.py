@@ -15,6 +15,7 @@ from sqlalchemy import Engine, delete, func, select, update
 
 from alerts import sealer
 from alerts.calendars import Calendar
+from alerts.cases import items
 from alerts.database import writing
 from alerts.desk import Desk
 from alerts.figures import (
@@ -38,6 +39,8 @@ from alerts.tally import BINS, ERROR, SOURCES, Bucket, Count, bin_of, length_of,
 from models import crash, tables
 from models.alert import Event, EventType, State
 from models.errors import InvalidInput, NotFound
+from models.geo import GeoPoint
+from models.incident import Severity
 from models.people import SYSTEM
 
 DAY_S = 86_400.0
@@ -179,6 +182,25 @@ def test_on_time_is_what_the_clock_of_the_whole_case_says(town: Engine, desk: De
     assert (told.shares["on_time"].part, told.shares["on_time"].whole) == (1, 2)
     assert (told.stages["ack"].part, told.stages["ack"].whole) == (1, 2)
     assert desk.alert(late.id, ACTORS["op"]).state is State.NEW
+
+
+def test_a_case_of_many_alerts_is_one_of_the_items_that_an_operator_gets(town: Engine, desk: Desk) -> None:
+    """A storm of ten, two neighbours and one alone are three cases, as many as there are items."""
+    for seq in range(1, 11):
+        raised(desk, seq, zone_id=f"z{seq}")
+    red = {"severity": Severity.RED, "kind": "intrusion"}
+    raised(desk, 11, **red)
+    raised(desk, 12, **red, camera_id="cam2", place=GeoPoint(1.0001, 1.0))
+    raised(desk, 13, **red, camera_id="cam3", place=GeoPoint(3.0, 1.0))
+    seal_and_follow(town, desk)
+    told = ask(town).total
+    assert (told.counts["alerts"], told.counts["cases"], told.counts["grouped"]) == (13, 3, 12)
+    assert told.alerts_per_case == 13 / 3
+    assert len(items(town, ACTORS["op"]).items) == told.counts["cases"]
+    assert told.shares["grouped"].value == 12 / 13
+    assert (ask(town, "e").total.alerts_per_case, ask(town, "g2").total.alerts_per_case) == (1.0, None)
+    assert_equal_to_brute_force(town)
+    assert compare(town, desk.policies, NOW).differing == ()
 
 
 def test_closed_is_not_fixed(town: Engine, desk: Desk) -> None:
