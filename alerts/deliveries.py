@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, case, func, or_, select, update
+from sqlalchemy import Connection, Engine, Row, Select, case, delete, func, or_, select, update
 
 from alerts.database import reading, writing
 from alerts.policy import NO_SUCH_THING
@@ -30,6 +30,8 @@ IN_FLIGHT_S = 60.0
 """Above what one message can take. After this it is taken for lost with whoever was sending it."""
 AT_ONCE = 4
 """Messages on their way to one receiver."""
+COUNTED_S = 86_400.0
+"""How far back what is settled is counted."""
 
 
 @dataclass(frozen=True)
@@ -164,16 +166,45 @@ def retry(engine: Engine, actor: Actor, delivery_id: int, now_s: float) -> Deliv
         return _of(connection.execute(select(deliveries).where(deliveries.c.id == delivery_id)).one())
 
 
-def counts(engine: Engine) -> dict[tuple[str, str, str], int]:
-    """How many of each purpose are in each state, and why: the reason of what was dropped, without its particulars;
-    ``failed`` for what waits to be tried again; else empty."""
+def prune(engine: Engine, before_s: float, dead_before_s: float, limit: int) -> int:
+    """Forgets up to ``limit`` that last went out before then and were sent or dropped, or are dead letters from before
+    ``dead_before_s``; how many. One step of a long way: it holds the write lock. Raises Unavailable.
+
+    That nothing is told twice is the reader's cursor's doing, not these rows'.
+    """
+    kept = deliveries.c
+    settled = select(kept.id).where(kept.state.in_((SENT, DROPPED)), kept.due_s < before_s)
+    dead = select(kept.id).where(kept.state == DEAD, kept.due_s < dead_before_s)
+    old: list[int] = []
+    with reading(engine) as connection:  # the write lock is not for looking
+        for query in (settled, dead):
+            old += connection.execute(query.limit(limit - len(old))).scalars()
+    if not old:
+        return 0
+    with writing(engine) as connection:  # one that is tried anew meanwhile waits, and stays
+        return connection.execute(delete(deliveries).where(kept.id.in_(old), kept.state != WAITING)).rowcount
+
+
+def dead_letters(engine: Engine) -> int:
+    with reading(engine) as connection:
+        dead = select(func.count()).select_from(deliveries).where(deliveries.c.state == DEAD)
+        return connection.execute(dead).scalar_one()
+
+
+def counts(engine: Engine, now_s: float) -> dict[tuple[str, str, str], int]:
+    """How many of each purpose are in each state, and why: all that wait or are dead, and what was sent or dropped in
+    the last ``COUNTED_S``. Why: the reason of what was dropped, without its particulars; ``failed`` for what waits to
+    be tried again; else empty."""
     kept = deliveries.c
     said = case(
         (kept.state == DROPPED, kept.said), ((kept.state == WAITING) & kept.said.is_not(None), FAILED), else_=""
     ).label("reason")
     query = select(kept.purpose, kept.state, said, func.count()).group_by(kept.purpose, kept.state, said)
+    open_ = query.where(kept.state.in_((WAITING, DEAD)))
+    lately = query.where(kept.state.in_((SENT, DROPPED)), kept.due_s >= now_s - COUNTED_S)
     found: Counter[tuple[str, str, str]] = Counter()
     with reading(engine) as connection:
-        for purpose, state, reason, count in connection.execute(query):
-            found[purpose, state, reason.partition(":")[0]] += count
+        for part in (open_, lately):  # apart: each walks the index of state and time
+            for purpose, state, reason, count in connection.execute(part):
+                found[purpose, state, reason.partition(":")[0]] += count
     return dict(found)

@@ -30,6 +30,8 @@ PERIOD_S, BUSY_S = 0.1, 0.01
 PAUSE_S = 2.0
 AT_ONCE = 16
 HEARTBEAT_S, ALIVE_S = 3.0, 10.0
+PRUNE_S = 60.0
+"""Between two steps of forgetting, each short enough to hold up nobody."""
 
 log = structlog.get_logger("notifier")
 
@@ -41,13 +43,16 @@ def run(notifier: Notifier, stop: threading.Event, holder: str) -> None:
     """
     failed = Repeats(log.warning, "notifying: failed")
     on_the_way: set[Future[None]] = set()
-    beat_s = 0.0
+    beat_s = pruned_s = 0.0
     with ThreadPoolExecutor(AT_ONCE, "send") as pool:
         while not stop.is_set():
             try:
                 if not beat_s <= notifier.clock() < beat_s + HEARTBEAT_S:
                     beat_s = notifier.clock()
                     leases.beat(notifier.engine, "notifier", holder, beat_s, ALIVE_S)
+                if not pruned_s <= notifier.clock() < pruned_s + PRUNE_S:
+                    pruned_s = notifier.clock()
+                    notifier.prune()
                 read = notifier.read()
                 over = {sending for sending in on_the_way if sending.done()}
                 on_the_way -= over
@@ -79,6 +84,7 @@ def build(settings: Settings) -> Notifier:
         egress=egress,
         clock=time.time,
         luck=random.random,
+        kept_s=settings.deliveries_days * 86_400.0,
     )
 
 

@@ -29,6 +29,9 @@ from models.tables import cursors, deliveries, grids, people, seals, webhooks
 
 READER = "notifier"
 WEBHOOK_OLDEST_S = 7 * 86_400.0
+DEAD_KEPT_S = 365 * 86_400.0
+"""Dead letters stay at least so long: someone has to find them."""
+PRUNED_AT_ONCE = 500
 
 _HOPELESS = (WanggeError, ArithmeticError, LookupError, TypeError, ValueError)
 """What trying again would not change: an address that is refused, a seal that does not open, a fault of ours."""
@@ -42,7 +45,8 @@ class Rota(Protocol):
 
 @dataclass(frozen=True)
 class Notifier:
-    """``luck`` gives 0..1, the jitter of retries; ``clock`` Unix seconds."""
+    """``luck`` gives 0..1, the jitter of retries; ``clock`` Unix seconds. ``kept_s``: how long what became of a message
+    can be looked up."""
 
     engine: Engine
     rota: Rota
@@ -51,6 +55,7 @@ class Notifier:
     egress: Egress
     clock: Callable[[], float]
     luck: Callable[[], float]
+    kept_s: float
 
     def read(self, limit: int = 200) -> int:
         """Events that are not read yet become deliveries; how many events. Raises Unavailable."""
@@ -100,6 +105,11 @@ class Notifier:
         ).scalars():
             rows.append(_row(item, now_s, f"w:{hook}:{item.position}", purpose=WEBHOOK, target_id=hook))
         return rows
+
+    def prune(self) -> int:
+        """A step of forgetting old messages; how many. Raises Unavailable."""
+        now_s = self.clock()
+        return book.prune(self.engine, now_s - self.kept_s, now_s - max(self.kept_s, DEAD_KEPT_S), PRUNED_AT_ONCE)
 
     def send(self, item: Delivery) -> None:
         """One claimed delivery: sent, dropped, tried again later, or dead. Raises Unavailable (the database)."""

@@ -44,7 +44,7 @@ class Metrics:
         *more: Collector,
     ) -> bytes:
         """The exposition format. ``alerts``: how many are in each state; ``cameras``: the video desk's status;
-        ``deliveries``: how many of each purpose are in each state, and why."""
+        ``deliveries``: of each purpose, state and reason, what is settled of the last day only."""
         self._streams.set(streams)
         moment = CollectorRegistry()
         for collector in (_Moment(alerts, cameras, deliveries), *more):
@@ -64,7 +64,9 @@ class _Moment(Collector):
             states.add_metric([state], count)
         yield states
         out = GaugeMetricFamily(
-            "wangge_deliveries", "Notifications and webhook messages by state", labels=["purpose", "state", "reason"]
+            "wangge_deliveries",
+            "Notifications and webhook messages: all that wait or are dead, those of the last day sent or dropped",
+            labels=["purpose", "state", "reason"],
         )
         for labels, count in sorted(self._deliveries.items()):
             out.add_metric(labels, count)

@@ -130,9 +130,10 @@ def figures_reader(
 def metrics(house: House) -> Response:
     """For loopback addresses, or a bearer token of someone with audit:read."""
     by_state = {state.value: count for state, count in counts(house.engine).items()}
-    judged = Judged(*of_installation(house.engine, house.now()))
+    now_s = house.now()
+    judged = Judged(*of_installation(house.engine, now_s))
     streams = house.tail.readers.total()
-    text = house.metrics.text(streams, by_state, statuses(house), deliveries.counts(house.engine), judged)
+    text = house.metrics.text(streams, by_state, statuses(house), deliveries.counts(house.engine, now_s), judged)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

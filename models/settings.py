@@ -31,6 +31,7 @@ class Settings:
     town_level: int
     session_s: int
     photo_max_bytes: int
+    deliveries_days: int
     secure_cookies: bool
     tls_cert: Path | None
     tls_key: Path | None
@@ -112,6 +113,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("WANGGE_TOWN_LEVEL", "number", "3", "which level of the grid tree is the town: city 1, county 2, town 3"),
     Variable("WANGGE_SESSION_S", "seconds", "43200", "how long a sign-in lasts"),
     Variable("WANGGE_PHOTO_MAX_BYTES", "bytes", "10485760", "the largest photo that a grid worker may send"),
+    Variable("WANGGE_DELIVERIES_DAYS", "days", "90", "how long sent and dropped messages are listed; dead ones a year"),
     Variable("WANGGE_SECURE_COOKIES", "0 or 1", "0", "1 when a proxy ends HTTPS; with HTTPS of our own it is on"),
     Variable(
         "WANGGE_TLS_CERT",
@@ -163,6 +165,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         town_level=read("WANGGE_TOWN_LEVEL", _between(1, 20)),
         session_s=read("WANGGE_SESSION_S", _between(60, 30 * 86_400)),
         photo_max_bytes=read("WANGGE_PHOTO_MAX_BYTES", _between(1024, 100 * 1024 * 1024)),
+        deliveries_days=read("WANGGE_DELIVERIES_DAYS", _between(1, 36_500)),
         secure_cookies=read("WANGGE_SECURE_COOKIES", _between(0, 1)) == 1,
         tls_cert=tls_cert,
         tls_key=tls_key,

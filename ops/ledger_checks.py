@@ -57,7 +57,7 @@ def _tables(engine: Engine, settings: Settings, now_s: float) -> Iterator[Findin
 
 
 def _deliveries(engine: Engine) -> Iterator[Finding]:
-    dead = sum(count for (_, state, _), count in deliveries.counts(engine).items() if state == deliveries.DEAD)
+    dead = deliveries.dead_letters(engine)
     if dead:
         fix = "see why in GET /v1/deliveries?state=dead; try them anew by POST /v1/deliveries/{id}/retry"
         yield warn("deliveries", f"{dead} notifications or webhook messages could not be delivered", fix)

@@ -42,6 +42,7 @@ def to_environ(settings: Settings) -> dict[str, str]:
         "WANGGE_TOWN_LEVEL": str(settings.town_level),
         "WANGGE_SESSION_S": str(settings.session_s),
         "WANGGE_PHOTO_MAX_BYTES": str(settings.photo_max_bytes),
+        "WANGGE_DELIVERIES_DAYS": str(settings.deliveries_days),
         "WANGGE_SECURE_COOKIES": str(int(settings.secure_cookies)),
         "WANGGE_TLS_CERT": str(settings.tls_cert or ""),
         "WANGGE_TLS_KEY": str(settings.tls_key or ""),

@@ -7,19 +7,21 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from browsers import Browser
 from desk_scene import ACTORS, NOW, FakePlaces, do, raised
 from receivers import Receiver, receiver
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event, insert, select
 
 from alerts import deliveries
 from alerts.channels import Channels
-from alerts.deliveries import AT_ONCE, DEAD, DROPPED, IN_FLIGHT_S, SENT, Delivery
+from alerts.database import reading, writing
+from alerts.deliveries import AT_ONCE, COUNTED_S, DEAD, DROPPED, IN_FLIGHT_S, SENT, WAITING, Delivery
 from alerts.desk import Desk
 from alerts.egress import Egress
-from alerts.notify import Notifier
+from alerts.notify import DEAD_KEPT_S, PRUNED_AT_ONCE, Notifier
 from alerts.registry import Registry
 from alerts.sealer import seal
 from alerts.vault import Vault
@@ -30,7 +32,9 @@ from models.camera import AllowedNetworks
 from models.errors import Conflict, EgressRefused, Forbidden, InvalidInput, NotFound
 from models.geo import GeoPoint
 from models.people import SYSTEM
+from models.tables import deliveries as table
 
+DAY_S = 86_400.0
 SECRET = "sixteen characters and more"
 
 
@@ -77,7 +81,8 @@ def scene(desk: Desk, town: Engine, places: FakePlaces, tmp_path: Path) -> Itera
     registry = Registry(town, vault)
     push = WebPush(vault, "mailto:desk@example.com", clock, ("http://127.0.0.1",))
     channels = Channels(town, registry, vault, egress, clock, push)
-    notifier = Notifier(town, places, channels, Webhooks(town, vault, egress, clock), egress, clock, lambda: 1.0)
+    hooks = Webhooks(town, vault, egress, clock)
+    notifier = Notifier(town, places, channels, hooks, egress, clock, lambda: 1.0, kept_s=90 * DAY_S)
     with receiver() as far:
         made = Scene(desk, town, places, notifier, far)
         yield made
@@ -193,7 +198,7 @@ def test_five_failures_are_a_dead_letter_that_lets_the_next_channel_begin(scene:
     assert scene.paths == ["/bad"] * 5 + ["/good"]
     dead = scene.rows()[0]
     assert (dead.state, dead.attempts) == (DEAD, 5)
-    assert deliveries.counts(scene.engine) == {("notice", DEAD, ""): 1, ("notice", SENT, ""): 1}
+    assert deliveries.counts(scene.engine, scene.now_s) == {("notice", DEAD, ""): 1, ("notice", SENT, ""): 1}
     with pytest.raises(NotFound):
         deliveries.retry(scene.engine, ACTORS["op"], dead.id, scene.now_s)
     deliveries.retry(scene.engine, ACTORS["admin"], dead.id, scene.now_s)
@@ -350,3 +355,56 @@ def test_an_exercise_reaches_nobody_and_no_other_system(scene: Scene) -> None:
     scene.dispatched()  # the same of a real one
     scene.run()
     assert "/a" in scene.paths
+
+
+def old_rows(scene: Scene, alert: Alert, states: dict[str, int]) -> None:
+    """So many in each state, as if they had been settled at the epoch of the scene."""
+    plain = {
+        "purpose": "notice",
+        "target_id": "C",
+        "person_id": "w1",
+        "alert_id": alert.id,
+        "version": 1,
+        "position": 1,
+    }
+    plain |= {"topic": "offered", "place": 0, "on_duty_only": False, "said": "", "attempts": 1, "made_s": NOW}
+    rows = [
+        {**plain, "state": state, "key": f"{state}:{n}", "due_s": NOW} for state in states for n in range(states[state])
+    ]
+    with writing(scene.engine) as connection:
+        connection.execute(insert(table), rows)
+
+
+def test_old_messages_are_forgotten_step_by_step_dead_letters_later_those_that_wait_never(scene: Scene) -> None:
+    old_rows(scene, raised(scene.desk), {SENT: PRUNED_AT_ONCE, DROPPED: 2, DEAD: 3, WAITING: 4})
+
+    def kept() -> list[str]:
+        with reading(scene.engine) as connection:
+            return sorted(connection.execute(select(table.c.state)).scalars())
+
+    scene.now_s = NOW + 90 * DAY_S
+    assert scene.notifier.prune() == 0
+    scene.now_s += 1
+    assert (scene.notifier.prune(), len(kept())) == (PRUNED_AT_ONCE, 9)
+    assert (scene.notifier.prune(), scene.notifier.prune()) == (2, 0)
+    assert kept() == [DEAD] * 3 + [WAITING] * 4
+    assert replace(scene.notifier, kept_s=1000 * DAY_S).prune() == 0
+    scene.now_s = NOW + DEAD_KEPT_S + 1
+    assert (scene.notifier.prune(), kept()) == (3, [WAITING] * 4)
+
+
+def test_counting_and_forgetting_walk_an_index_and_old_ones_are_counted_no_more(scene: Scene) -> None:
+    old_rows(scene, raised(scene.desk), {SENT: 5, DROPPED: 2, DEAD: 3, WAITING: 4})
+    asked: list[tuple[str, Any]] = []
+    event.listen(scene.engine, "before_cursor_execute", lambda *said: asked.append((said[2], said[3])))
+    assert sum(deliveries.counts(scene.engine, NOW + COUNTED_S).values()) == 14
+    lately = deliveries.counts(scene.engine, NOW + COUNTED_S + 1)
+    assert lately == {("notice", DEAD, ""): 3, ("notice", WAITING, deliveries.FAILED): 4}
+    assert deliveries.dead_letters(scene.engine) == 3
+    deliveries.prune(scene.engine, NOW - 1, NOW - 1, 100)
+    looks = [(text, values) for text, values in asked if "FROM deliveries" in text]
+    assert len(looks) == 7
+    with scene.engine.connect() as connection:
+        for text, values in looks:
+            plan = str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values).all())
+            assert "ix_deliveries_state_due_s (state=?" in plan, (text, plan)

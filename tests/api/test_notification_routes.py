@@ -28,7 +28,7 @@ def things(world: World) -> dict[str, Things]:
     services = world.services
     notifier = Notifier(
         *(services.engine, services.registry, services.channels, services.webhooks),
-        *(Egress(services.settings.egress_networks), time.time, random.random),
+        *(Egress(services.settings.egress_networks), time.time, random.random, 90 * 86_400.0),
     )
     made = {}
     for leaf, person in ((NORTH, "grid_worker"), (SOUTH, "south_worker")):

@@ -42,6 +42,7 @@ def test_settings_survive_the_trip_to_a_process() -> None:
         "WANGGE_TOWN_LEVEL": "2",
         "WANGGE_SESSION_S": "61",
         "WANGGE_PHOTO_MAX_BYTES": "2048",
+        "WANGGE_DELIVERIES_DAYS": "30",
         "WANGGE_SECURE_COOKIES": "1",
         "WANGGE_LOG_LEVEL": "debug",
     }
