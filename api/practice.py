@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from alerts.accounts import SignedIn
 from alerts.practice import LONGEST_TEXT
@@ -28,6 +28,12 @@ class ExerciseAsked(Body):
     text: Annotated[Text, Field(min_length=1, max_length=LONGEST_TEXT)]
     lon: Annotated[Number, Field(ge=-180, le=180)] | None = None
     lat: Annotated[Number, Field(ge=-90, le=90)] | None = None
+
+    @model_validator(mode="after")
+    def _both(self) -> "ExerciseAsked":
+        if (self.lon is None) != (self.lat is None):
+            raise ValueError("lon and lat come together")
+        return self
 
 
 @router.post("/v1/practice/alerts", status_code=201, summary="Begin an exercise")

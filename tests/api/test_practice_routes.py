@@ -25,6 +25,6 @@ def test_an_exercise_is_begun_and_seen_where_asked_for(world: World) -> None:
 def test_a_wrong_exercise_is_refused(world: World) -> None:
     good = {"grid_code": NORTH, "kind": "crowding", "text": "x"}
     with world.client("admin") as client:
-        for wrong in ({"kind": "nonsense"}, {"text": ""}, {"lon": 200, "lat": 0}, {"practice": False}):
+        for wrong in ({"kind": "nonsense"}, {"text": ""}, {"lon": 200, "lat": 0}, {"lon": 109.0}, {"practice": False}):
             assert client.post("/v1/practice/alerts", json=good | wrong).status_code == 422, wrong
         assert client.post("/v1/practice/alerts", json=good | {"grid_code": "S1"}).status_code == 404
