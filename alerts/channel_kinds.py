@@ -14,7 +14,7 @@ from apprise import AppriseAsset, NotifyBase
 from apprise.plugins.dingtalk import NotifyDingTalk
 from apprise.plugins.feishu import NotifyFeishu
 from apprise.plugins.lark import NotifyLark
-from apprise.plugins.ntfy import NotifyNtfy
+from apprise.plugins.ntfy import NotifyNtfy, NtfyMode
 from apprise.plugins.wecombot import NotifyWeComBot
 
 from alerts.egress import Egress, http_target
@@ -67,6 +67,10 @@ class AppriseChannel:
         if known is not None:
             return known, 443
         plugin = self.plugin()
+        if (
+            isinstance(plugin, NotifyNtfy) and plugin.mode == NtfyMode.CLOUD
+        ):  # the address may ask for it, whatever host it names
+            return "ntfy.sh", 443
         return str(plugin.host), int(plugin.port or (443 if plugin.secure else 80))
 
     def plugin(self) -> NotifyBase:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 from receivers import receiver
 
-from alerts.channel_kinds import Message, read_channel
+from alerts.channel_kinds import AppriseChannel, Message, read_channel
 from alerts.egress import Egress
 from models.camera import AllowedNetworks
 from models.errors import EgressFailed, EgressRefused, InvalidInput
@@ -100,3 +100,17 @@ def test_no_token_shows() -> None:
     for channel in (robot, gateway):
         assert "tokentoken" not in repr(channel) + channel.shown
         assert "13800000000" not in repr(channel) + channel.shown
+
+
+def test_an_address_that_asks_for_the_makers_servers_is_judged_by_where_it_leads() -> None:
+    made = AppriseChannel("ntfy://10.0.0.5/topic?mode=cloud")
+    assert made.host == ("ntfy.sh", 443)
+    asked: list[tuple[str, int]] = []
+
+    def resolved(host: str, port: int) -> list[str]:
+        asked.append((host, port))
+        return ["8.8.8.8"]
+
+    with pytest.raises(EgressRefused):  # nothing leaves
+        made.send(Egress(AllowedNetworks.parse("10.0.0.0/8"), resolved), MESSAGE)
+    assert asked == [("ntfy.sh", 443)]
