@@ -33,7 +33,7 @@ DEAD_KEPT_S = 365 * 86_400.0
 """Dead letters stay at least so long: someone has to find them."""
 PRUNED_AT_ONCE = 500
 
-_HOPELESS = (WanggeError, ArithmeticError, LookupError, TypeError, ValueError)
+_HOPELESS = (WanggeError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """What trying again would not change: an address that is refused, a seal that does not open, a fault of ours."""
 
 
@@ -117,15 +117,14 @@ class Notifier:
             dropped = self._send(item)
         except RetryLater:
             raise
-        except EgressFailed as error:
+        except (EgressFailed, OSError) as error:  # OSError: as of a library, or of a machine out of files
             wait_s = retry_in_s(item.attempts, self.luck())
             if wait_s is None:
-                book.settle(self.engine, item, DEAD, str(error), self.clock())
+                book.settle(self.engine, item, DEAD, _said(error), self.clock())
             else:
-                book.postpone(self.engine, item, str(error), self.clock() + wait_s)
+                book.postpone(self.engine, item, _said(error), self.clock() + wait_s)
         except _HOPELESS as error:
-            said = str(error) if isinstance(error, WanggeError) else f"a fault of ours: {type(error).__name__}"
-            book.settle(self.engine, item, DEAD, said, self.clock())
+            book.settle(self.engine, item, DEAD, _said(error), self.clock())
         else:
             book.settle(self.engine, item, DROPPED if dropped else SENT, dropped, self.clock())
 
@@ -187,6 +186,11 @@ class Notifier:
         codes = {code for code in alert.grid_path.split("/") if code} | set(alert.candidates)
         on_duty = (duty for duty in self.rota.duties(codes, now_s) if duty.starts_s <= now_s < duty.ends_s)
         return None if any(duty.person_id == item.person_id for duty in on_duty) else "the person is not on duty"
+
+
+def _said(error: Exception) -> str:
+    """What may be shown of it: a library's own words may hold an address."""
+    return str(error) if isinstance(error, WanggeError) else f"a fault of ours: {type(error).__name__}"
 
 
 def _notice_rows(connection: Connection, item: SealedEvent, notice: Notice, now_s: float) -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ from models.alert import Alert
 from models.camera import AllowedNetworks
 from models.errors import Conflict, EgressRefused, Forbidden, InvalidInput, NotFound
 from models.geo import GeoPoint
-from models.people import SYSTEM
+from models.people import SYSTEM, Duty
 from models.tables import deliveries as table
 
 DAY_S = 86_400.0
@@ -408,3 +408,18 @@ def test_counting_and_forgetting_walk_an_index_and_old_ones_are_counted_no_more(
         for text, values in looks:
             plan = str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values).all())
             assert "ix_deliveries_state_due_s (state=?" in plan, (text, plan)
+
+
+@pytest.mark.parametrize(("fault", "state"), [(OSError(24, "/secret"), WAITING), (AttributeError("secret"), DEAD)])
+def test_a_message_that_trips_a_fault_ends_no_notifier_and_repeats_no_words(
+    scene: Scene, fault: Exception, state: str
+) -> None:
+    class Tripping:
+        def duties(self, *_: object) -> list[Duty]:
+            raise fault
+
+    scene.channel("w1", "/a")
+    scene.dispatched()
+    scene.notifier = replace(scene.notifier, rota=Tripping())
+    scene.run(20)
+    assert [(row.state, row.said) for row in scene.rows()] == [(state, f"a fault of ours: {type(fault).__name__}")]
