@@ -276,7 +276,8 @@ def backup(
     """
     from ops.backup import backup as save
 
-    manifest = save(_settings(), file)
+    settings = _settings()
+    manifest = save(settings, file)
     if as_json:
         print_json(vars(manifest))
         return
@@ -284,6 +285,11 @@ def backup(
         f"已备份 {len(manifest.files)} 个文件，其中有摄像机密码的密钥，请妥善保管 / "
         f"saved {len(manifest.files)} files in {file}; it holds the key to the camera passwords: guard it"
     )
+    if settings.tls.is_dir():
+        typer.echo(
+            f"不含 {settings.tls}，请另行离线保管根证书及私钥 / "
+            f"without {settings.tls}: keep the authority and its key apart, offline"
+        )
 
 
 @app.command()

@@ -3,7 +3,8 @@
 What an archive holds together is consistent: the ledger and the spool are copied by SQLite's own online backup, a
 ledger on PostgreSQL as it is at one moment; the spool both before and after the ledger, so that no incident falls
 between the two; evidence is written before the ledger names it and never changes, so it is copied last. Valkey is left
-out: it is rebuilt.
+out: it is rebuilt. The folder ``tls`` is left out too: whoever has the authority's key can pass for any site before
+every phone that trusts it, and archives travel further than such a key may.
 """
 
 import contextlib

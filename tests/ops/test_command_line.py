@@ -204,7 +204,11 @@ def test_a_person_gets_a_one_time_password_and_a_role_that_exists(town: Run) -> 
 
 
 def test_backup_and_restore(town: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert town("backup", tmp_path / "saved.tar.gz").status == 0
+    done = town("backup", tmp_path / "saved.tar.gz")
+    assert done.status == 0
+    assert "offline" not in done.out
+    assert town("tls", "init").status == 0
+    assert "tls: keep the authority and its key apart" in town("backup", tmp_path / "saved.tar.gz").out
     assert "not empty" in town("restore", tmp_path / "saved.tar.gz").err
     monkeypatch.setenv("WANGGE_DATA", str(tmp_path / "new"))
     assert town("restore", tmp_path / "saved.tar.gz").status == 0
