@@ -23,6 +23,8 @@ _CHINA_MOBILE = re.compile(r"(?<!\d)(?:\+?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4}(
 _CHINA_ID = re.compile(r"(?<!\d)[1-9]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])\d{3}[\dXx](?!\d)")
 """GB 11643: region, birthday, sequence, check digit."""
 
+_WORD = re.compile(r"[0-9A-Za-z+]+")
+
 MOST_TOLD = 20
 
 
@@ -48,6 +50,13 @@ def number_of_a_person(text: str) -> str | None:
     if _CHINA_MOBILE.search(text):
         return "a telephone number (手机号)"
     return None
+
+
+def name_of_a_person(word: Any) -> str | None:
+    """As ``number_of_a_person``, of what devices name things by: only a whole word counts, since a serial number in
+    hexadecimal holds such a run of digits by chance."""
+    whole = (each for each in _WORD.findall(str(word)) if _CHINA_ID.fullmatch(each) or _CHINA_MOBILE.fullmatch(each))
+    return number_of_a_person(next(whole, ""))
 
 
 def _named(value: Any, where: str, own_place: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 from alerts import inquiry, ledger
 from alerts.clockwork import Clockwork, Duties
 from alerts.database import reading, transact
-from alerts.identity import number_of_a_person
+from alerts.identity import name_of_a_person, number_of_a_person
 from alerts.intake_sources import AUTOMATIC, Reporter, seal_name
 from alerts.lifecycle import decide
 from alerts.reception import Grids, OutOfOrder, Reception
@@ -242,6 +242,9 @@ def _faults(report: Report, reporter: Reporter, grids: Grids, now_s: float) -> t
         faults.append(Fault("kind", f"{reporter.name} may report: {', '.join(sorted(reporter.kinds))}"))
     if report.at_s is not None and not now_s - LATE_S <= report.at_s <= now_s + AHEAD_S:
         faults.append(Fault("time", "it lies ahead, or more than 30 days back: set the device's clock"))
+    words = {"key": report.key or "", **{f"measure.{name}": value for name, value in (report.measure or {}).items()}}
+    named = ((where, name_of_a_person(word)) for where, word in words.items())
+    faults += [Fault(where, f"it is {said}: name things otherwise") for where, said in named if said is not None]
     told = number_of_a_person(report.text or "")
     if told is not None:
         faults.append(Fault("text", f"it holds {told}: what reaches the reporter goes into reporter.contact"))

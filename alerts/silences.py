@@ -62,7 +62,9 @@ class Silence:
         if incident.severity is Severity.RED or incident.camera_id is None:
             return False
         named = ((self.kind, incident.kind), (self.camera_id, incident.camera_id), (self.zone_id, incident.zone_id))
-        return grid_path.startswith(self.grid_path) and all(wanted in (None, got) for wanted, got in named)
+        # A camera that is named is in the subtree; what it sees may lie over the border.
+        here = self.camera_id is not None or grid_path.startswith(self.grid_path)
+        return here and all(wanted in (None, got) for wanted, got in named)
 
     @property
     def said(self) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select, text
 
 from alerts.database import reading
 from alerts.desk import Desk
-from alerts.identity import identity_faults, number_of_a_person
+from alerts.identity import identity_faults, name_of_a_person, number_of_a_person
 from alerts.intake import Intake, Report, Taken
 from alerts.intake_answers import PUBLIC, PUBLIC_OUTCOMES, IntakeAnswers
 from alerts.intake_sources import IntakeSources, NewSource, Reporter, SourceKind, person_as_reporter
@@ -345,6 +345,15 @@ def test_ordinary_fields_and_words_are_no_identity() -> None:
     plain = {"surface": 1, "template": 2, "kind": "x", "camera_name": "y", "idle_s": 3, "interface": 4, "numbers": []}
     assert identity_faults(plain, "report", "own") == []
     assert number_of_a_person("3 bags, 20261123, 100 m, case 01JD0ZQ3F4K8X6T2W9V5B7C1NE") is None
+    for serial in ("a13800138000f", "01JD0ZQ3F4K8X6T2W9V5B7C1NE", 1380013800, 13800138000.5e3, "gate-7/lane-2", ""):
+        assert name_of_a_person(serial) is None, serial
+
+
+@pytest.mark.parametrize(
+    "word", ["13800138000", "resident/13800138000", "+8613800138000", "110101199003074512", 13800138000]
+)
+def test_a_thing_that_is_called_by_a_person_s_number_is_none(word: str | int) -> None:
+    assert name_of_a_person(word) is not None
 
 
 def test_each_state_and_outcome_has_words_for_everyone() -> None:

@@ -54,6 +54,11 @@ def test_it_names_as_much_as_it_likes(town: Engine, desk: Desk, here: dict[str, 
     assert desk.report(incident(1), NOW + 1).disposition == "suppress"
 
 
+def test_a_camera_that_is_named_is_held_back_though_it_looks_over_the_border(town: Engine, desk: Desk) -> None:
+    made(town, camera_id="cam1", grid_code="g1")
+    assert desk.report(incident(1, place=GeoPoint(2.0, 1.0)), NOW + 1).disposition == "suppress"
+
+
 def test_red_is_never_held_back(town: Engine, desk: Desk) -> None:
     made(town)
     assert desk.report(incident(1, severity=Severity.RED), NOW + 1).disposition == "raise"
