@@ -375,6 +375,7 @@ def old_rows(scene: Scene, alert: Alert, states: dict[str, int]) -> None:
         connection.execute(insert(table), rows)
 
 
+@pytest.mark.both_databases
 def test_old_messages_are_forgotten_step_by_step_dead_letters_later_those_that_wait_never(scene: Scene) -> None:
     old_rows(scene, raised(scene.desk), {SENT: PRUNED_AT_ONCE, DROPPED: 2, DEAD: 3, WAITING: 4})
 
@@ -393,6 +394,7 @@ def test_old_messages_are_forgotten_step_by_step_dead_letters_later_those_that_w
     assert (scene.notifier.prune(), kept()) == (3, [WAITING] * 4)
 
 
+@pytest.mark.both_databases
 def test_counting_and_forgetting_walk_an_index_and_old_ones_are_counted_no_more(scene: Scene) -> None:
     old_rows(scene, raised(scene.desk), {SENT: 5, DROPPED: 2, DEAD: 3, WAITING: 4})
     asked: list[tuple[str, Any]] = []
@@ -404,6 +406,8 @@ def test_counting_and_forgetting_walk_an_index_and_old_ones_are_counted_no_more(
     deliveries.prune(scene.engine, NOW - 1, NOW - 1, 100)
     looks = [(text, values) for text, values in asked if "FROM deliveries" in text]
     assert len(looks) == 7
+    if scene.engine.dialect.name != "sqlite":
+        return  # PostgreSQL reads so small a table whole, rightly
     with scene.engine.connect() as connection:
         for text, values in looks:
             plan = str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values).all())
