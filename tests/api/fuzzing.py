@@ -150,9 +150,9 @@ def _try_all(
                 files=asked.get("files"),
                 headers=_sendable(headers) | dict(client.headers),
             )
-        except (ValueError, TypeError, httpx.InvalidURL):
-            return  # what no client can put on a wire reaches no server
-        request.read()
+            request.read()
+        except (ValueError, TypeError, AttributeError, httpx.InvalidURL):
+            return  # what no client can put on a wire, such as a number as a file, reaches no server
         answer = client.send(request)
         found.statuses[answer.status_code] += 1
         try:
