@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -42,8 +41,9 @@ class Member:
     def start(self, job: Job | None = None) -> None:
         context = multiprocessing.get_context("forkserver")
         self.control.armed = self.control.fired = ""
-        self.process = context.Process(target=run, args=(job or self.job,), name=self.job.name)
-        self.process.start()
+        process = context.Process(target=run, args=(job or self.job,), name=self.job.name)
+        process.start()
+        self.process = process  # only now it has a number: 0 would be our whole group
 
     @property
     def pid(self) -> int:
@@ -56,12 +56,12 @@ class Member:
 
     def kill(self) -> None:
         if self.process and self.status is None:
-            os.kill(self.pid, signal.SIGKILL)
+            self.process.kill()
         self.wait(10)
 
     def end(self) -> None:
         if self.process and self.status is None:
-            os.kill(self.pid, signal.SIGTERM)
+            self.process.terminate()
         self.wait(8)
 
     def wait(self, within_s: float) -> None:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +65,24 @@ def test_what_cannot_be_asked_is_refused(words: tuple[str, ...], capsys: pytest.
         read_arguments(words)
     assert ended.value.code == 2
     assert "usage: wangge bench loss" in capsys.readouterr().err
+
+
+def test_who_breaks_it_off_leaves_no_server_behind() -> None:
+    words = [sys.executable, "-m", "wangge", "bench", "loss", "--alerts", "1000"]
+    with subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True) as bench:
+        assert bench.stderr is not None
+        bench.stderr.readline()  # its Valkey is up by then
+        bench.send_signal(signal.SIGINT)
+        assert bench.wait(30) == 130
+    assert not [state for state in _states(bench.pid) if state != "Z"]
+
+
+def _states(group: int) -> list[str]:
+    """Of each process of the group: "R", "S", "Z"…"""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _parent, its_group = path.read_text().rpartition(")")[2].split()[:3]
+            if int(its_group) == group:
+                found.append(state)
+    return found
