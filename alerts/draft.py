@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Table, bindparam, insert, update
 from alerts.projection import alert_to_json, apply
 from alerts.triage import urgent_s
 from models import tables
-from models.alert import ENDED, Alert, Event
+from models.alert import ENDED, IN_HAND, Alert, Event
 from models.errors import StaleVersion
 
 _ALERTS, _TIMERS, _SHARED, _CURSORS = tables.alerts, tables.timers, tables.co_assignees, tables.source_cursors
@@ -127,19 +127,23 @@ class Draft:
             write(_MOVE_CURSOR, [{"of_source": source, "seq": seq} for source, seq in sorted(self._cursors.items())])
 
     def _write_alerts(self) -> None:
-        new = [_columns(alert) for alert_id, alert in self._latest.items() if not self._found_at[alert_id]]
+        new = [
+            {"id": alert_id, **_values(alert)}
+            for alert_id, alert in self._latest.items()
+            if not self._found_at[alert_id]
+        ]
         if new:
             self._connection.execute(_INSERT[_ALERTS], new)
         changed = [alert for alert_id, alert in self._latest.items() if self._found_at[alert_id]]
         if changed:
-            rows = [{**_columns(a), "of_id": a.id, "of_version": self._found_at[a.id]} for a in changed]
+            rows = [{**_values(a), "of_id": a.id, "of_version": self._found_at[a.id]} for a in changed]
             if self._connection.execute(_CHANGE, rows).rowcount != len(rows):
                 raise StaleVersion(self._found_at[changed[0].id], changed[0].version)
 
 
-def _columns(alert: Alert) -> dict[str, Any]:
+def _values(alert: Alert) -> dict[str, Any]:
+    """All but the id: where an update names it, SQLite looks through every table that refers to it."""
     return {
-        "id": alert.id,
         "version": alert.version,
         "state": alert.state.value,
         "kind": alert.kind,
@@ -157,6 +161,7 @@ def _columns(alert: Alert) -> dict[str, Any]:
         "unit": alert.unit,
         "practice": alert.practice,
         "case_id": alert.case_id,
+        "held_by": alert.assignee if alert.state in IN_HAND else None,
         "urgent_s": urgent_s(alert.severity, alert.created_s),
         "body": alert_to_json(alert),
     }

@@ -16,7 +16,6 @@ from alerts.passwords import check_password, hash_password, one_time_password
 from alerts.policy import NO_SUCH_THING, check
 from alerts.queries import Page, checked_key, checked_limit, in_sight
 from models import tables
-from models.alert import State
 from models.errors import Conflict, InvalidInput, NotFound
 from models.people import PERMISSIONS, Actor, Permission, Role
 from models.tables import alerts, grids, people
@@ -25,8 +24,6 @@ from models.ulid import new_ulid
 
 MOST_GRANTS = 100
 MOST_SKILLS = 20
-_IN_HAND = (State.ACCEPTED, State.ON_SCENE, State.REOPENED)
-"""States in which an alert's assignee has work to do."""
 _SKILL = re.compile(r"[a-z0-9][a-z0-9_\-]{0,31}")
 
 
@@ -146,7 +143,7 @@ class PersonRegistry(OrganisationRegistry):
                 connection.execute(update(people).where(people.c.id == person_id).values(values))
             if active is False:
                 revoke(connection, person_id, self._clock())
-            return stored_person(connection, person_id), in_hand(connection).get(person_id, 0)
+            return stored_person(connection, person_id), in_hand(connection, [person_id]).get(person_id, 0)
 
     def mark_reachable(self, actor: Actor, person_id: str, reachable: bool, reason: str = "") -> Person:
         """Someone tried to reach the person: marked so until they are seen alive again, or marked otherwise.
@@ -217,8 +214,7 @@ def _seen_by(actor: Actor, person: Person) -> Person:
     return replace(person, grants=tuple(held))
 
 
-def in_hand(connection: Connection) -> dict[str, int]:
-    """How many cases each assignee has in hand."""
-    assignee: Any = alerts.c.body["assignee"].as_string()
-    query = select(assignee, func.count()).where(alerts.c.state.in_(_IN_HAND), assignee.is_not(None)).group_by(assignee)
+def in_hand(connection: Connection, ids: Collection[str]) -> dict[str, int]:
+    """How many cases each of these people has in hand; those who have none are left out."""
+    query = select(alerts.c.held_by, func.count()).where(alerts.c.held_by.in_(ids)).group_by(alerts.c.held_by)
     return {row[0]: row[1] for row in connection.execute(query)}

@@ -225,7 +225,7 @@ def _workers(connection: Connection, ids: Collection[str]) -> dict[str, Worker]:
     if not ids:
         return {}
     columns = people.c
-    busy = in_hand(connection)
+    busy = in_hand(connection, ids)
     reachable = or_(columns.unreachable_s.is_(None), columns.last_seen_s > columns.unreachable_s)
     query = select(
         columns.id,

@@ -35,6 +35,10 @@ ENDED = frozenset({State.DISMISSED, State.CLOSED, State.VOIDED})
 """States in which a new incident at the same place begins a new alert."""
 
 
+IN_HAND = frozenset({State.ACCEPTED, State.ON_SCENE, State.REOPENED})
+"""States in which the assignee works on the case."""
+
+
 class CommandType(StrEnum):
     ACKNOWLEDGE = "acknowledge"
     DISMISS = "dismiss"

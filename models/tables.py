@@ -45,6 +45,9 @@ Said so that no other index serves it: SQLite would take the one by state, and f
 WAITING = text("state || '' IN ('new', 'acknowledged', 'returned', 'reopened')")
 """The part of the alerts that waits for an operator: few of all that there ever were. Said so as QUEUED is."""
 
+HELD = text("held_by IS NOT NULL")
+"""The part of the alerts that someone has in hand."""
+
 ERASED = text("erased_s IS NOT NULL")
 """The few pictures that were erased."""
 
@@ -228,9 +231,11 @@ alerts = Table(
     Column("unit", String(64), index=True, comment="the organisation that the case was given to"),
     Column("practice", Boolean, nullable=False, server_default="0"),
     Column("case_id", String(26), index=True, comment="the case that it is a member of"),
+    Column("held_by", String(26), comment="whoever has it in hand, while they have"),
     Column("urgent_s", Double, nullable=False, server_default="0", comment="the less, the sooner: alerts.triage"),
     Column("body", JSON, nullable=False, comment="the whole projection"),
     Index(None, "fold_key", "created_s"),
+    Index("ix_alerts_held_by", "held_by", sqlite_where=HELD, postgresql_where=HELD),
     # For lists and queues: each holds all that decides what is on a page, so that only the page's rows are fetched.
     Index("ix_alerts_newest", "created_s", "id", "grid_path", "state", "kind", "severity", "practice"),
     Index("ix_alerts_by_place", "grid_path", "created_s", "id", "state", "kind", "severity", "practice"),

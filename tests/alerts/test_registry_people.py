@@ -16,7 +16,7 @@ from alerts.database import writing
 from alerts.grid_import import parse_grids
 from alerts.grid_registry import INDEX_MAX_AGE_S
 from alerts.registry import Registry
-from models.alert import State
+from models.alert import IN_HAND, State
 from models.errors import Conflict, Forbidden, InvalidInput, NotFound
 from models.people import SYSTEM, Grid, Permission, Role
 from models.tables import alerts, grids, people
@@ -267,7 +267,8 @@ def _alert(scene: Scene, alert_id: str, state: State, assignee: str | None) -> N
         "lat_deg": 32.7,
         "created_s": 1.0,
         "changed_s": 1.0,
-        "body": {"assignee": assignee},
+        "held_by": assignee if state in IN_HAND else None,
+        "body": {},
     }
     with writing(scene.engine) as connection:
         connection.execute(insert(alerts).values(values))

@@ -19,7 +19,7 @@ from alerts.sealer import seal, verify_chain
 from alerts.triage import urgent_s
 from alerts.vault import Vault
 from bench.postgresql import postgresql_server
-from models.alert import Alert, Command, CommandType, State
+from models.alert import IN_HAND, Alert, Command, CommandType, State
 from models.incident import Severity
 from models.people import Actor, Grant, Role
 from models.tables import metadata
@@ -131,8 +131,11 @@ def test_a_filled_ledger_comes_along(old: Engine) -> None:
         assert len(ids) == len(states) == 8
         for alert_id in ids:
             assert replay(ledger.log(connection, alert_id)) == ledger.load(connection, alert_id)
-        for row in connection.execute(text("SELECT severity, created_s, urgent_s FROM alerts")):
+        for row in connection.execute(text("SELECT id, severity, created_s, urgent_s, held_by FROM alerts")):
             assert row.urgent_s == urgent_s(Severity(row.severity), row.created_s)
+            alert = ledger.load(connection, row.id)
+            assert alert is not None
+            assert row.held_by == (alert.assignee if alert.state in IN_HAND else None)
     assert verify_chain(old) is None
 
 

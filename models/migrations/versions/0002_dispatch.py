@@ -383,6 +383,9 @@ def upgrade() -> None:
             sa.Column("case_id", sa.String(length=26), nullable=True, comment="the case that it is a member of")
         )
         batch_op.add_column(
+            sa.Column("held_by", sa.String(length=26), nullable=True, comment="whoever has it in hand, while they have")
+        )
+        batch_op.add_column(
             sa.Column(
                 "urgent_s",
                 sa.Double(),
@@ -408,6 +411,13 @@ def upgrade() -> None:
             unique=False,
         )
         batch_op.create_index(batch_op.f("ix_alerts_case_id"), ["case_id"], unique=False)
+        batch_op.create_index(
+            "ix_alerts_held_by",
+            ["held_by"],
+            unique=False,
+            sqlite_where=sa.text("held_by IS NOT NULL"),
+            postgresql_where=sa.text("held_by IS NOT NULL"),
+        )
         batch_op.create_index(
             "ix_alerts_newest", ["created_s", "id", "grid_path", "state", "kind", "severity", "practice"], unique=False
         )
@@ -493,11 +503,13 @@ def _complete(connection: sa.Connection) -> None:
     """What the alerts of 0001 did not say of themselves, as their logs tell it; and where they stand in queues."""
     alerts = sa.table(
         "alerts",
-        *map(sa.column, ("id", "state", "severity", "created_s", "urgent_s")),
+        *map(sa.column, ("id", "state", "severity", "created_s", "urgent_s", "held_by")),
         sa.column("body", sa.JSON),
     )
     later_s = sa.case({1: -1e10, 2: 300.0, 3: 900.0}, value=alerts.c.severity, else_=14_400.0)
     connection.execute(sa.update(alerts).values(urgent_s=alerts.c.created_s + later_s))
+    held = alerts.c.state.in_(["accepted", "on_scene", "reopened"])
+    connection.execute(sa.update(alerts).where(held).values(held_by=alerts.c.body["assignee"].as_string()))
     events = sa.table("events", *map(sa.column, ("alert_id", "version", "type", "actor_id", "at_s")))
     acknowledged, suspended = {}, {}
     told = sa.select(events).where(events.c.type.in_(["acknowledged", "suspended"])).order_by(events.c.version)
