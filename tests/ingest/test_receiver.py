@@ -262,7 +262,7 @@ def test_a_camera_that_asks_on_and_on_and_takes_no_answer_is_left() -> None:
             while not done.is_set():
                 connection.sendall(b"OPTIONS * RTSP/1.0\r\nCSeq: 7\r\n\r\n" * 2000)
 
-    patient = Limits(answer_s=20)  # what is tested is the heap of answers, not the clock: a slow machine piles it up later
+    patient = Limits(answer_s=20)  # the heap of answers is tested, not the clock: a slow machine piles it up later
     with Receiver(LOOPBACK, patient) as receiver, socket.create_server(("127.0.0.1", 0)) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         thread = threading.Thread(target=serve)
