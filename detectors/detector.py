@@ -48,6 +48,18 @@ class Observed:
     is_running: bool
 
 
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What perception saw at one moment of the frame clock (``at_s``, Unix seconds), in pixels of that picture."""
+
+    at_s: float
+    width_px: int
+    height_px: int
+    detections: Detections
+    model: str
+    bgr: Pixels | None = None
+
+
 class Detector:
     """Keeps nothing between frames but its model: a camera may move between detectors at any frame."""
 
@@ -61,36 +73,42 @@ class Detector:
         A zone that cannot be judged (see ``faults``) says so in its reasons and does not keep the others from it.
         """
         sight = self._perception.look(frame.bgr, self._tiling, LOOK_SCORE)
-        ground, notes = _ground(camera)
-        known = _known(state)
-        kept: dict[str, Any] = {}
-        sightings: list[Sighting] = []
-        reasons: dict[str, tuple[str, ...]] = {}
-        running = False
-        for key, zone, rule in _watches(camera):
-            seen = Observation(
-                camera,
-                zone,
-                frame.at_s,
-                sight.detections,
-                frame.width_px,
-                frame.height_px,
-                ground,
-                sight.model,
-                frame.bgr,
-            )
-            try:
-                step = rule.step(rule.restore(known.get(key)), seen)
-            except InvalidInput as error:
-                reasons[key] = (*notes, str(error))
-                if key in known:
-                    kept[key] = known[key]
-                continue
-            kept[key] = step.state.to_json()
-            running = running or step.state.is_running
-            sightings.extend(step.sightings)
-            reasons[key] = notes + step.reasons
-        return Observed({"version": STATE_VERSION, "rules": kept}, tuple(sightings), sight.detections, reasons, running)
+        look = Look(frame.at_s, frame.width_px, frame.height_px, sight.detections, sight.model, frame.bgr)
+        return judge(camera, look, state)
+
+
+def judge(camera: CameraPoint, look: Look, state: Mapping[str, Any]) -> Observed:
+    """What the rules make of a look, see ``Detector.observe``."""
+    ground, notes = _ground(camera)
+    known = _known(state)
+    kept: dict[str, Any] = {}
+    sightings: list[Sighting] = []
+    reasons: dict[str, tuple[str, ...]] = {}
+    running = False
+    for key, zone, rule in _watches(camera):
+        seen = Observation(
+            camera=camera,
+            zone=zone,
+            at_s=look.at_s,
+            detections=look.detections,
+            width_px=look.width_px,
+            height_px=look.height_px,
+            ground=ground,
+            model=look.model,
+            bgr=look.bgr,
+        )
+        try:
+            step = rule.step(rule.restore(known.get(key)), seen)
+        except InvalidInput as error:
+            reasons[key] = (*notes, str(error))
+            if key in known:
+                kept[key] = known[key]
+            continue
+        kept[key] = step.state.to_json()
+        running = running or step.state.is_running
+        sightings.extend(step.sightings)
+        reasons[key] = notes + step.reasons
+    return Observed({"version": STATE_VERSION, "rules": kept}, tuple(sightings), look.detections, reasons, running)
 
 
 def faults(camera: CameraPoint) -> tuple[Fault, ...]:
