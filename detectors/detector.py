@@ -35,20 +35,6 @@ class Eyes(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Observed:
-    """``state``: JSON-able, to be given back with the camera's next frame. ``detections``: all of ``LOOK_SCORE`` or
-    more, for masking. ``reasons``: per rule and zone, as "crowding/plaza", why it spoke or did not. ``is_running``: a
-    rule waits for time to pass, so the next frame must be looked at even if nothing in it has changed.
-    """
-
-    state: dict[str, Any]
-    sightings: tuple[Sighting, ...]
-    detections: Detections
-    reasons: Mapping[str, tuple[str, ...]]
-    is_running: bool
-
-
-@dataclass(frozen=True, eq=False)
 class Look:
     """What perception saw at one moment of the frame clock (``at_s``, Unix seconds), in pixels of that picture."""
 
@@ -58,6 +44,25 @@ class Look:
     detections: Detections
     model: str
     bgr: Pixels | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """``state``: JSON-able, to be given back with the camera's next frame. ``reasons``: per rule and zone, as
+    "crowding/plaza", why it spoke or did not. ``is_running``: a rule waits for time to pass, so the next frame must be
+    looked at even if nothing in it has changed.
+    """
+
+    state: dict[str, Any]
+    sightings: tuple[Sighting, ...]
+    look: Look
+    reasons: Mapping[str, tuple[str, ...]]
+    is_running: bool
+
+    @property
+    def detections(self) -> Detections:
+        """All of ``LOOK_SCORE`` or more, for masking."""
+        return self.look.detections
 
 
 class Detector:
@@ -108,7 +113,7 @@ def judge(camera: CameraPoint, look: Look, state: Mapping[str, Any]) -> Observed
         running = running or step.state.is_running
         sightings.extend(step.sightings)
         reasons[key] = notes + step.reasons
-    return Observed({"version": STATE_VERSION, "rules": kept}, tuple(sightings), look.detections, reasons, running)
+    return Observed({"version": STATE_VERSION, "rules": kept}, tuple(sightings), look, reasons, running)
 
 
 def faults(camera: CameraPoint) -> tuple[Fault, ...]:

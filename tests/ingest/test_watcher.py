@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detectors.detector import Observed
+from detectors.detector import Look, Observed
 from ingest.connection import Connected
 from ingest.decode import KeyframeDecoder
 from ingest.footage import Footage
@@ -59,7 +59,9 @@ class Script:
             raise ValueError("a frame that nobody thought of")
         self.frames.append(frame)
         state = {"looks": state.get("looks", 0) + 1}
-        return Observed(state, self.sightings, Detections.none(("person",)), {}, self.is_running)
+        look = Look(frame.at_s, frame.width_px, frame.height_px, Detections.none(("person",)), "fake@1")
+        reasons = {"crowding/plaza": (f"plaza: {len(self.frames)} looks",)}
+        return Observed(state, self.sightings, look, reasons, self.is_running)
 
 
 class Eyes:

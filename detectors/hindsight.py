@@ -1,0 +1,140 @@
+"""Hindsight: what a camera saw and what its rules said in the last hour, kept so that a person can ask why.
+
+Kept are boxes and sentences, never pictures, in memory alone. With them a zone that is not set up yet can be tried on
+what has been: what would it have raised? Pure: time is the frame clock's.
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from detectors.detector import Look, judge
+from models.camera import CameraPoint
+from models.incident import Phase, Sighting
+
+KEPT_S = 3600.0
+MOST_MOMENTS = 4000
+"""An hour of a keyframe a second, and some more; of a busier camera less than an hour is kept."""
+MOST_SAID = 100
+"""Kept of what is said of a zone and kind; the oldest goes."""
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+@dataclass(frozen=True)
+class Said:
+    """A sentence that was said from ``from_s`` to ``until_s`` (Unix seconds), ``times`` times, with other numbers: here
+    are those of its last time."""
+
+    from_s: float
+    until_s: float
+    times: int
+    text: str
+
+    def to_json(self) -> dict[str, Any]:
+        return vars(self).copy()
+
+
+class Sayings:
+    """What was said of each zone and kind ("crowding/plaza"), in order; the same sentence counts up."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, deque[Said]] = {}
+
+    def hear(self, at_s: float, reasons: Mapping[str, tuple[str, ...]]) -> None:
+        for key, sentences in reasons.items():
+            text = "; ".join(sentences)
+            said = self._said.setdefault(key, deque(maxlen=MOST_SAID))
+            if said and _NUMBER.sub("", said[-1].text) == _NUMBER.sub("", text):
+                said[-1] = replace(said[-1], until_s=at_s, times=said[-1].times + 1, text=text)
+            else:
+                said.append(Said(at_s, at_s, 1, text))
+
+    def since(self, from_s: float) -> dict[str, list[Said]]:
+        recent = {key: [each for each in said if each.until_s >= from_s] for key, said in self._said.items()}
+        return {key: said for key, said in recent.items() if said}
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An incident that would have been raised: its first sighting, what its measure rose to, and when it ended (None:
+    it had not)."""
+
+    begin: Sighting
+    worst: Sighting
+    ended_s: float | None
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """``from_s``, ``until_s``: what was judged, None where nothing was kept; ``looks``: so many pictures."""
+
+    from_s: float | None
+    until_s: float | None
+    looks: int
+    raised: tuple[Raised, ...]
+    said: Mapping[str, list[Said]]
+
+
+class Hindsight:
+    """Of one camera. Forgets by itself what is older than ``KEPT_S``."""
+
+    def __init__(self) -> None:
+        self._moments: deque[tuple[float, Look]] = deque(maxlen=MOST_MOMENTS)
+        self._sayings = Sayings()
+
+    def looked(self, look: Look, reasons: Mapping[str, tuple[str, ...]]) -> None:
+        """A picture that the detector looked at, and what the rules said of it."""
+        self._keep(look.at_s, replace(look, bgr=None))
+        self._sayings.hear(look.at_s, reasons)
+
+    def unchanged(self, at_s: float) -> None:
+        """A picture that showed what the last one did."""
+        if self._moments:
+            self._keep(at_s, self._moments[-1][1])
+
+    def explain(self, since_s: float) -> dict[str, list[Said]]:
+        """What the rules said from then on, by zone and kind."""
+        return self._sayings.since(since_s)
+
+    def rehearse(self, camera: CameraPoint, since_s: float) -> Rehearsed:
+        """What the zones of ``camera``, as it is given here, would have made of what was seen from then on.
+
+        As in the running pipeline, an unchanged picture is judged only while a rule waits for time to pass.
+        """
+        moments = [moment for moment in self._moments if moment[0] >= since_s]
+        state: Mapping[str, Any] = {}
+        sayings, sightings, is_running = Sayings(), list[Sighting](), False
+        for at_s, look in moments:
+            if at_s != look.at_s and not is_running:
+                continue
+            observed = judge(camera, replace(look, at_s=at_s), state)
+            state, is_running = observed.state, observed.is_running
+            sightings.extend(observed.sightings)
+            sayings.hear(at_s, observed.reasons)
+        looks = len({look.at_s for _, look in moments})
+        from_s, until_s = (moments[0][0], moments[-1][0]) if moments else (None, None)
+        return Rehearsed(from_s, until_s, looks, _raised(sightings), sayings.since(since_s))
+
+    def _keep(self, at_s: float, look: Look) -> None:
+        self._moments.append((at_s, look))
+        while self._moments[0][0] < at_s - KEPT_S:
+            self._moments.popleft()
+
+
+def _raised(sightings: Iterable[Sighting]) -> tuple[Raised, ...]:
+    """Sightings in order, joined from onset to end."""
+    going: dict[tuple[str, str | None], int] = {}
+    found: list[Raised] = []
+    for sighting in sightings:
+        key = (sighting.kind, sighting.zone_id)
+        if sighting.phase is Phase.ONSET:
+            going[key] = len(found)
+            found.append(Raised(sighting, sighting, None))
+        elif key in going and sighting.phase is Phase.CLEARED:
+            at = going.pop(key)
+            found[at] = replace(found[at], ended_s=sighting.at_s)
+        elif key in going and sighting.severity <= found[going[key]].worst.severity:
+            found[going[key]] = replace(found[going[key]], worst=sighting)
+    return tuple(found)
