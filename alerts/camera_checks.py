@@ -48,6 +48,13 @@ class NewCamera:
             raise InvalidInput(f"the camera was not registered: {faults[0]}", faults)
 
 
+def check_zone(zone: Zone) -> None:
+    """Raises InvalidInput where no camera could be registered with that zone."""
+    faults = _zone_faults([zone])
+    if faults:
+        raise InvalidInput(f"the zone cannot be watched: {faults[0]}", faults)
+
+
 def _text_faults(camera: NewCamera) -> list[Fault]:
     faults = []
     if not _CODE.fullmatch(camera.code):

@@ -55,6 +55,15 @@ class VideoDesk:
         """The photo as JPEG with heads and plates masked and without EXIF. Raises InvalidInput, TooLarge."""
         return self._ask({"op": "mask", "bytes": len(photo)}, photo, timeout_s=25)
 
+    def explain(self, camera_id: str, since_s: float) -> Mapping[str, Any]:
+        """What the camera's rules said since then (Unix seconds), by "kind/zone"."""
+        return self._ask({"op": "explain", "camera_id": camera_id, "since_s": since_s}, timeout_s=20).facts
+
+    def rehearse(self, camera_id: str, zone: Mapping[str, Any], since_s: float) -> Mapping[str, Any]:
+        """What that zone would have made of what the camera saw since then."""
+        asked = {"op": "rehearse", "camera_id": camera_id, "zone": zone, "since_s": since_s}
+        return self._ask(asked, timeout_s=20).facts
+
     def status(self) -> Status:
         """What the worker does now."""
         facts = self._ask({"op": "status"}, timeout_s=4).facts

@@ -99,7 +99,14 @@ def run(settings: Settings, environ: dict[str, str], stop: threading.Event) -> N
             vital(lambda: follow_registry(registry.all_cameras, worker, stop, clock), stop),
             vital(lambda: courier.run(stop, clock, random.random), stop),
         ]
-        handlers = {"status": clerk.status, "picture": clerk.picture, "mask": clerk.mask, "probe": clerk.probe}
+        handlers = {
+            "status": clerk.status,
+            "picture": clerk.picture,
+            "mask": clerk.mask,
+            "probe": clerk.probe,
+            "explain": clerk.explain,
+            "rehearse": clerk.rehearse,
+        }
         with Desk(settings.video_desk, handlers):
             for thread in threads:
                 thread.start()

@@ -1,6 +1,10 @@
-"""What the video desk answers: probe, picture, mask, status. What a stranger sent is never decoded in this process."""
+"""What the video desk answers: probe, picture, mask, status, explain, rehearse.
+
+What a stranger sent is never decoded in this process.
+"""
 
 import itertools
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -11,12 +15,14 @@ from typing import Any, Protocol
 from ingest.images import check_picture
 from ingest.messages import camera_error, source_to_json
 from ingest.pipes import Message, encode
-from models.camera import SourceUrl
+from models.camera import SourceUrl, zone_from_json, zone_to_json
 from models.errors import CameraError, InvalidInput, TooManyAttempts, Unavailable
 
 ANSWER_S = 2.0
 PICTURE_S = 7.0
 """The child waits up to 5 s for a keyframe, then decodes and masks it."""
+RECALL_S = 15.0
+"""An hour of a busy camera is judged again within seconds, but in the child's turn."""
 PROBE_S = 25.0
 MASK_S = 15.0
 JOBS = 2
@@ -33,6 +39,7 @@ class Asking(Protocol):
 
     def status(self) -> Future[dict[str, Any]]: ...
     def picture(self, camera_id: str) -> Future[Future[Message]]: ...
+    def recall(self, op: str, camera_id: str, fields: Mapping[str, Any]) -> Future[Future[Message]]: ...
     def may_try(self, source: SourceUrl, who: str) -> Future[tuple[float, bool]]: ...
     def tried(self, source: SourceUrl, who: str, error: CameraError | None) -> None: ...
 
@@ -58,6 +65,25 @@ class Clerk:
         camera_id = _text(fields, "camera_id")
         message = _within(_within(self._worker.picture(camera_id), ANSWER_S), PICTURE_S)
         return _answer(message, {"at_s": message.fields.get("at_s")})
+
+    def explain(self, fields: Mapping[str, Any], _data: bytes) -> Answer:
+        """What the camera's rules said since ``since_s``, Unix seconds."""
+        return self._recall("explain", fields, {"since_s": _moment(fields)})
+
+    def rehearse(self, fields: Mapping[str, Any], _data: bytes) -> Answer:
+        """What ``zone`` would have raised since ``since_s``."""
+        try:
+            zone = zone_to_json(zone_from_json(fields["zone"]))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise InvalidInput("the request's zone is not one") from None
+        return self._recall("rehearse", fields, {"since_s": _moment(fields), "zone": zone})
+
+    def _recall(self, op: str, fields: Mapping[str, Any], told: Mapping[str, Any]) -> Answer:
+        asked = self._worker.recall(op, _text(fields, "camera_id"), told)
+        message = _within(_within(asked, ANSWER_S), RECALL_S)
+        if message.fields.get("ok") is not True:
+            return _refused(message)
+        return {name: value for name, value in message.fields.items() if name != "request"}, b""
 
     def mask(self, _fields: Mapping[str, Any], data: bytes) -> Answer:
         """Refused by its header before anything is decoded; then decoded where a crash hurts nobody."""
@@ -118,11 +144,22 @@ def _within(future: "Future[Any]", timeout_s: float) -> Any:
 def _answer(message: Message, fields: Mapping[str, Any]) -> Answer:
     """A child's answer, as far as it may be believed."""
     if message.fields.get("ok") is not True:
-        code, text = (str(message.fields.get(name))[:limit] for name, limit in (("code", 40), ("message", 500)))
-        return {"ok": False, "code": code, "message": text}, b""
+        return _refused(message)
     if len(message.blobs) != 1 or not message.blobs[0].startswith(_JPEG):
         raise Unavailable("what was sent could not be turned into a picture")
     return {"ok": True, "media_type": "image/jpeg", **fields}, message.blobs[0]
+
+
+def _refused(message: Message) -> Answer:
+    code, text = (str(message.fields.get(name))[:limit] for name, limit in (("code", 40), ("message", 500)))
+    return {"ok": False, "code": code, "message": text}, b""
+
+
+def _moment(fields: Mapping[str, Any]) -> float:
+    value = _number(fields.get("since_s"))
+    if value is None or not math.isfinite(value):
+        raise InvalidInput("the request lacks since_s, Unix seconds")
+    return float(value)
 
 
 def _probed(told: Mapping[str, Any]) -> dict[str, Any]:

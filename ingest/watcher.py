@@ -10,15 +10,17 @@ from av.video.frame import VideoFrame
 
 from detectors import health
 from detectors.detector import Observed
+from detectors.hindsight import Hindsight
 from ingest.connection import Connected
 from ingest.decode import KeyframeDecoder, Looked, bgr, luma, reason_to_look, sharpness
 from ingest.messages import camera_from_json, sighting_to_json
 from ingest.pipes import Message, encode
+from ingest.recall import explained, rehearsed
 from ingest.receiver import Event, Failed
 from ingest.render import STILL_SIDE_PX, still
 from ingest.stream import Keyframe
 from models.camera import CameraPoint, SourceUrl
-from models.errors import CameraCorrupt, CameraError
+from models.errors import CameraCorrupt, CameraError, InvalidInput
 from models.frame import Frame, Pixels
 from models.incident import Phase, Sighting
 from models.logs import Repeats
@@ -84,6 +86,7 @@ class _Camera:
     is_running: bool = False
     is_pictured: bool = False
     corrupt_in_a_row: int = 0
+    hindsight: Hindsight = field(default_factory=Hindsight)
     counters: Counters = field(default_factory=Counters)
 
 
@@ -130,7 +133,7 @@ class Watcher:
         self._detector_errors = Repeats(log.error, "the detector failed on a frame; it was skipped")
 
     def obey(self, order: Message) -> None:
-        """watch (again, where it is watched already), unwatch, picture."""
+        """watch (again, where it is watched already), unwatch, picture, explain, rehearse."""
         if order.op == "watch":
             camera = camera_from_json(order.fields["camera"])
             self._forget(camera.id)
@@ -142,6 +145,8 @@ class Watcher:
             self._forget(order.fields["camera_id"])
         elif order.op == "picture":
             self._requests.append(_Request(order.fields["request"], order.fields["camera_id"], 0.0))
+        elif order.op in ("explain", "rehearse"):
+            self._recall(order)
 
     def turn(self, wait_s: float) -> None:
         """Waits up to ``wait_s`` seconds for what comes, and looks at one keyframe."""
@@ -198,6 +203,7 @@ class Watcher:
             camera.counters.lag_s = round(max(self._unix_s() - keyframe.arrival_s, 0.0), 3)
         else:
             camera.counters.unchanged += 1
+            camera.hindsight.unchanged(keyframe.at_s)
         if found or camera.rules != before:
             sightings = [sighting_to_json(sighting) for sighting in found]
             self._say("observed", camera, {"rules": camera.rules, "sightings": sightings}, stills)
@@ -226,6 +232,7 @@ class Watcher:
             return (), []
         self._detector_errors.well()
         camera.is_running = observed.is_running
+        camera.hindsight.looked(observed.look, observed.reasons)
         camera.rules = observed.state | {HEALTH: camera.rules[HEALTH]}
         return observed.sightings, [still(frame.bgr, observed.detections)] if _begins(observed.sightings) else []
 
@@ -241,20 +248,35 @@ class Watcher:
             elif camera and steady_s < request.until_s:
                 open_requests.append(request)
             else:
-                self._refuse(request, "unavailable", "the camera has sent no picture lately: see its status")
+                self._refuse(request.number, "unavailable", "the camera has sent no picture lately: see its status")
         self._requests = open_requests
+
+    def _recall(self, order: Message) -> None:
+        number, camera = order.fields["request"], self._cameras.get(order.fields["camera_id"])
+        if camera is None:
+            self._refuse(number, "unavailable", "the camera is not connected now: see its status")
+            return
+        try:
+            if order.op == "explain":
+                told = explained(camera.hindsight, order.fields)
+            else:
+                told = rehearsed(camera.hindsight, camera.point, order.fields)
+        except InvalidInput as error:
+            self._refuse(number, error.code, str(error))
+            return
+        self._tell(encode("answer", {"request": number, "ok": True} | told))
 
     def _show(self, request: _Request, keyframe: Keyframe) -> None:
         try:
             pixels = bgr(self._decoder.decode(keyframe.codec, keyframe.annexb), STILL_SIDE_PX)
         except CameraCorrupt as error:
-            self._refuse(request, error.code, str(error))
+            self._refuse(request.number, error.code, str(error))
             return
         fields = {"request": request.number, "ok": True, "at_s": keyframe.at_s}
         self._tell(encode("answer", fields, [self._eyes.masked_still(pixels)]))
 
-    def _refuse(self, request: _Request, code: str, message: str) -> None:
-        self._tell(encode("answer", {"request": request.number, "ok": False, "code": code, "message": message}))
+    def _refuse(self, number: int, code: str, message: str) -> None:
+        self._tell(encode("answer", {"request": number, "ok": False, "code": code, "message": message}))
 
     def _failed(self, camera: _Camera, error: CameraError) -> None:
         self._forget(camera.point.id)

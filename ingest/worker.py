@@ -8,7 +8,7 @@ import queue
 import selectors
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -124,7 +124,11 @@ class Worker:
 
     def picture(self, camera_id: str) -> Future[Future[Message]]:
         """The child's answer for a masked still. Fails with NotFound or Unavailable."""
-        return self.ask(lambda: self._request_picture(camera_id))
+        return self.ask(lambda: self._request("picture", camera_id, {}))
+
+    def recall(self, op: str, camera_id: str, fields: Mapping[str, Any]) -> Future[Future[Message]]:
+        """The child's answer to "explain" or "rehearse" (see ``recall``). Fails with NotFound or Unavailable."""
+        return self.ask(lambda: self._request(op, camera_id, fields))
 
     def may_try(self, source: SourceUrl, who: str) -> Future[tuple[float, bool]]:
         """As ``Accounts.wait_s`` and ``Accounts.is_refused``, for a try that is not the worker's own."""
@@ -279,7 +283,7 @@ class Worker:
             except Unavailable as error:
                 self._lose(slot, str(error))
 
-    def _request_picture(self, camera_id: str) -> "Future[Message]":
+    def _request(self, op: str, camera_id: str, fields: Mapping[str, Any]) -> "Future[Message]":
         if camera_id not in self._fleet.camera_ids:
             raise NotFound("that camera is not watched here")
         slot = self._homes.get(camera_id)
@@ -287,5 +291,5 @@ class Worker:
             raise Unavailable("the camera's process is just starting; try again shortly", 2)
         number, future = next(self._numbers), Future[Message]()
         self._requests[number] = (slot.shard, future)
-        self._send(slot, encode("picture", {"request": number, "camera_id": camera_id}))
+        self._send(slot, encode(op, {"request": number, "camera_id": camera_id, **fields}))
         return future

@@ -65,6 +65,9 @@ class Things:
         return route.format(code=self.leaf, kind="crowding", source="nobody", own_id="nothing", **vars(self))
 
 
+A_ZONE = {"id": "z", "name": "z", "polygon": [[0, 0], [1, 0], [1, 1]], "kinds": ["crowding"]}
+
+
 def _new_camera(things: Things) -> dict[str, Any]:
     place = PLACES[things.leaf]
     key = next(things.keys)["Idempotency-Key"]
@@ -226,6 +229,8 @@ CALLS: dict[tuple[str, str], Call] = {
     ("GET", "/v1/cameras/{camera_id}"): Call(P.CAMERA_READ),
     ("PATCH", "/v1/cameras/{camera_id}"): Call(P.CAMERA_WRITE, lambda _: {"json": {"expected_version": 1}}),
     ("GET", "/v1/cameras/{camera_id}/picture"): Call(P.CAMERA_READ),
+    ("GET", "/v1/cameras/{camera_id}/explanation"): Call(P.CAMERA_READ),
+    ("POST", "/v1/cameras/{camera_id}/dry-run"): Call(P.CAMERA_WRITE, lambda _: {"json": {"zone": A_ZONE}}),
     ("GET", "/v1/people"): Call(P.PEOPLE_WRITE, by_grid=False),
     ("POST", "/v1/people"): Call(P.PEOPLE_WRITE, _new_person),
     ("PATCH", "/v1/people/{person_id}"): Call(P.PEOPLE_WRITE, _json()),

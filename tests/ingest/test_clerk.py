@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.ingest.worker_samples import JPEG
 
 PHOTO = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (10).to_bytes(4, "big") * 2
 URL = {"url": "rtsp://admin:s3cret@10.0.0.5/1"}
+ZONE = {"id": "z", "name": "z", "polygon": [[0, 0], [1, 0], [1, 1]], "kinds": ["crowding"]}
 
 
 def done(value: Any) -> Future[Any]:
@@ -26,12 +28,17 @@ class Asked:
         self.wait_s = wait_s
         self.message = picture
         self.outcomes: list[CameraError | None] = []
+        self.recalled: list[dict[str, Any]] = []
 
     def status(self) -> Future[dict[str, Any]]:
         return done({"cameras": {}, "fault": None})
 
     def picture(self, camera_id: str) -> Future[Future[Message]]:
         del camera_id
+        return done(done(self.message))
+
+    def recall(self, op: str, camera_id: str, fields: Mapping[str, Any]) -> Future[Future[Message]]:
+        self.recalled.append({"op": op, "camera_id": camera_id, **fields})
         return done(done(self.message))
 
     def may_try(self, source: SourceUrl, who: str) -> Future[tuple[float, bool]]:
@@ -138,3 +145,32 @@ def test_pictures_and_status_come_from_the_worker() -> None:
     clerk = Clerk(Asked(picture=Message("answer", {"ok": True, "at_s": 1.0}, (JPEG,))), Jobs(Unavailable("x")), {})
     assert clerk.picture({"camera_id": "cam1"}, b"") == ({"ok": True, "media_type": "image/jpeg", "at_s": 1.0}, JPEG)
     assert clerk.status({}, b"")[0]["cameras"] == {}
+
+
+def test_hindsight_is_asked_of_the_cameras_child_and_its_answer_passed_on() -> None:
+    worker = Asked(picture=Message("answer", {"ok": True, "request": 7, "said": {}}))
+    clerk = Clerk(worker, Jobs(Unavailable("x")), {})
+    assert clerk.explain({"camera_id": "cam1", "since_s": 5}, b"") == ({"ok": True, "said": {}}, b"")
+    clerk.rehearse({"camera_id": "cam1", "since_s": 5.0, "zone": ZONE | {"levels": {}}}, b"")
+    assert [asked["op"] for asked in worker.recalled] == ["explain", "rehearse"]
+    assert worker.recalled[1]["zone"]["polygon"] == [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"camera_id": "cam1"},
+        {"camera_id": "cam1", "since_s": "now"},
+        {"camera_id": "cam1", "since_s": float("nan")},
+        {"camera_id": "cam1", "since_s": 5.0, "zone": None},
+        {"camera_id": "cam1", "since_s": 5.0, "zone": {"id": "z"}},
+        {"camera_id": "cam1", "since_s": 5.0, "zone": ZONE | {"polygon": [[0, 0]]}},
+        {"camera_id": "cam1", "since_s": 5.0, "zone": ZONE | {"levels": 5}},
+    ],
+)
+def test_a_rehearsal_of_nonsense_is_refused_before_the_child_hears_of_it(fields: dict[str, Any]) -> None:
+    worker = Asked()
+    with pytest.raises(InvalidInput):
+        Clerk(worker, Jobs(Unavailable("x")), {}).rehearse(fields, b"")
+    assert worker.recalled == []

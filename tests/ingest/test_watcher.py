@@ -16,7 +16,7 @@ from ingest.receiver import Event, Failed
 from ingest.rtp import START_CODE
 from ingest.stream import Keyframe
 from ingest.watcher import HOT_S, MAX_CORRUPT, Watcher
-from models.camera import CameraPoint, SourceUrl
+from models.camera import CameraPoint, SourceUrl, zone_to_json
 from models.detections import Detections
 from models.errors import CameraStalled
 from models.frame import Frame, Pixels
@@ -220,3 +220,29 @@ def test_pictures_of_a_large_camera_are_made_smaller(scene: Scene) -> None:
     scene.turn(scene.keyframe(0.0))
     assert max(scene.script.frames[0].bgr.shape) <= 1280
     assert scene.script.frames[0].bgr.dtype == np.uint8
+
+
+def asked_again(scene: Scene, op: str, **fields: Any) -> Mapping[str, Any]:
+    scene.watcher.obey(Message(op, {"request": 9, "camera_id": "cam1", **fields}))
+    answer = scene.of("answer")[-1].fields
+    assert answer["request"] == 9
+    return answer
+
+
+def test_what_the_rules_said_is_told_and_another_zone_is_tried_on_what_was_seen(scene: Scene) -> None:
+    for at_s in range(0, 30, 2):
+        scene.turn(scene.keyframe(float(at_s)))
+    (said,) = asked_again(scene, "explain", since_s=NOW_S)["said"]["crowding/plaza"]
+    assert (said["times"], said["text"], said["until_s"]) == (5, "plaza: 5 looks", NOW_S + 8)
+    zone = zone_to_json(camera().zones[0]) | {"id": "other"}
+    tried = asked_again(scene, "rehearse", since_s=NOW_S, zone=zone)
+    assert (tried["looks"], tried["from_s"], tried["until_s"]) == (5, NOW_S, NOW_S + 28)
+    assert tried["raised"] == []
+    assert "0 persons" in tried["said"]["crowding/other"][0]["text"]
+
+
+def test_a_zone_that_there_is_not_and_a_camera_that_is_gone_are_refused_and_the_child_goes_on(scene: Scene) -> None:
+    zone = zone_to_json(camera().zones[0])
+    assert asked_again(scene, "rehearse", since_s=NOW_S, zone=zone | {"id": "no id"})["code"] == "invalid_input"
+    scene.watcher.obey(Message("unwatch", {"camera_id": "cam1"}))
+    assert asked_again(scene, "explain", since_s=NOW_S)["code"] == "unavailable"

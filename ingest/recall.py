@@ -1,0 +1,42 @@
+"""What a child answers when somebody asks why: what the rules said, and what another set-up would have raised."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from detectors.hindsight import Hindsight, Raised, Said
+from ingest.messages import sighting_to_json
+from models.camera import CameraPoint, zone_from_json
+
+MOST_RAISED = 100
+"""The latest of them are told: a message has a limit."""
+
+
+def explained(hindsight: Hindsight, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """``since_s``: Unix seconds."""
+    return {"said": _said(hindsight.explain(fields["since_s"]))}
+
+
+def rehearsed(hindsight: Hindsight, camera: CameraPoint, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """``zone``: to be tried alone, in place of the camera's own. Raises InvalidInput."""
+    tried = replace(camera, zones=(zone_from_json(fields["zone"]),))
+    found = hindsight.rehearse(tried, fields["since_s"])
+    return {
+        "from_s": found.from_s,
+        "until_s": found.until_s,
+        "looks": found.looks,
+        "raised": [_raised(each) for each in found.raised[-MOST_RAISED:]],
+        "said": _said(found.said),
+    }
+
+
+def _said(said: Mapping[str, list[Said]]) -> dict[str, list[dict[str, Any]]]:
+    return {key: [each.to_json() for each in sayings] for key, sayings in said.items()}
+
+
+def _raised(each: Raised) -> dict[str, Any]:
+    return {
+        "begin": sighting_to_json(each.begin),
+        "worst": sighting_to_json(each.worst),
+        "ended_s": each.ended_s,
+    }
