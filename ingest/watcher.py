@@ -12,7 +12,7 @@ from detectors import health
 from detectors.detector import Observed
 from detectors.hindsight import Hindsight
 from ingest.connection import Connected
-from ingest.decode import KeyframeDecoder, Looked, bgr, luma, reason_to_look, sharpness
+from ingest.decode import KeyframeDecoder, Looked, Luma, bgr, luma, reason_to_look, sharpness
 from ingest.messages import camera_from_json, sighting_to_json
 from ingest.pipes import Message, encode
 from ingest.recall import explained, rehearsed
@@ -57,6 +57,10 @@ class Showing(Protocol):
     """What is needed of ``job.Eyes``."""
 
     def masked_still(self, pixels: Pixels, max_side_px: int = ...) -> bytes: ...
+
+
+Gate = Callable[[Looked | None, Luma, float], str | None]
+"""Why a picture deserves a look, or None: see ``decode.reason_to_look``."""
 
 
 @dataclass
@@ -117,6 +121,7 @@ class Watcher:
         tell: Callable[[bytes], None],
         unix_s: Callable[[], float] = time.time,
         steady_s: Callable[[], float] = time.monotonic,
+        gate: Gate = reason_to_look,
     ) -> None:
         self._receiver = receiver
         self._decoder = decoder
@@ -125,6 +130,7 @@ class Watcher:
         self._tell = tell
         self._unix_s = unix_s
         self._steady_s = steady_s
+        self._gate = gate
         self._cameras: dict[str, _Camera] = {}
         self._queue: dict[str, None] = {}
         """Cameras with a keyframe waiting, first come first: a newer keyframe keeps the older one's place."""
@@ -210,7 +216,7 @@ class Watcher:
 
     def _deserves_look(self, camera: _Camera, now: Looked) -> bool:
         last = camera.looked
-        if reason_to_look(last, now.luma, now.at_s):
+        if self._gate(last, now.luma, now.at_s):
             camera.hot_until_s = now.at_s + HOT_S
             return True
         return camera.is_running or now.at_s < camera.hot_until_s
