@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from models.errors import NotFound, WanggeError
+from ops.hindsight_commands import hindsight
 from ops.intake_commands import intake_source
 from ops.people_commands import duty, user
 from ops.printing import Json, complain, print_findings, print_json, print_rows
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 _db = typer.Typer(help="数据库 The database.", no_args_is_help=True)
 _doctor = typer.Typer(invoke_without_command=True)
+camera.add_typer(hindsight)
 for _name, _part in (
     ("db", _db),
     ("camera", camera),

@@ -54,6 +54,14 @@ class CameraRegistry(GridRegistry):
         with reading(self._engine) as connection:
             return _point(_row(connection, camera_id, actor))
 
+    def camera_named(self, code: str, actor: Actor) -> CameraPoint:
+        """Without credentials. Raises NotFound."""
+        with reading(self._engine) as connection:
+            found = connection.execute(select(cameras.c.id).where(cameras.c.code == checked_key(code))).scalar()
+            if found is None:
+                raise NotFound(f"no camera has the code {code}: `wangge camera list` names them")
+            return _point(_row(connection, found, actor))
+
     def cameras(
         self, actor: Actor, *, under: str | None = None, limit: int = 100, after: str | None = None
     ) -> Page[CameraPoint]:

@@ -6,14 +6,16 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import wangge
-from models.settings import VARIABLES
+from ingest.desk import Desk
+from models.settings import VARIABLES, read_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 GRIDS = {
@@ -285,3 +287,39 @@ def test_a_rota_from_the_command_line(town: Run, tmp_path: Path) -> None:
     assert "row 3: a duty ends after it starts" in said.err
     assert town("user", "change", "li", "--inactive").status == 0
     assert [row["said"] for row in json.loads(town("duty", "list", "1", *at).out)] == ["王芳请假 / 王芳 absent"]
+
+
+def test_why_and_what_if_are_asked_of_the_running_worker(town: Run, tmp_path: Path) -> None:
+    assert town(*ADD, "--url", "rtsp://10.1.2.3/").status == 0
+    said = {"crowding/z": [{"from_s": 1.7e9, "until_s": 1.7e9 + 8, "times": 5, "text": "广场: 3 persons, below 12"}]}
+    begin = {"onset_s": 1.7e9, "kind": "crowding", "reason": "13 persons"}
+    raised = [{"begin": begin, "worst": begin, "ended_s": None}]
+    asked: list[Mapping[str, Any]] = []
+
+    def explained(fields: Mapping[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+        asked.append(fields)
+        return {"ok": True, "said": said}, data
+
+    def rehearsed(fields: Mapping[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+        asked.append(fields)
+        told = {"from_s": 1.7e9, "until_s": 1.7e9 + 60, "looks": 30, "raised": raised, "said": said}
+        return {"ok": True} | told, data
+
+    zone = {"id": "z", "name": "广场", "polygon": [[0, 0], [1, 0], [1, 1]], "kinds": ["crowding"]}
+    draft = tmp_path / "draft.json"
+    draft.write_text(json.dumps({"zones": [zone]}))
+    assert "does not answer" in town("camera", "explain", "gate-1").err
+    with Desk(read_settings(os.environ).video_desk, {"explain": explained, "rehearse": rehearsed}):
+        why = town("camera", "explain", "gate-1", "--minutes", "5")
+        tried = town("camera", "dry-run", "gate-1", "--zones", draft)
+        as_json = json.loads(town("camera", "dry-run", "gate-1", "--zones", draft, "--json").out)
+        nobody = town("camera", "explain", "cam-2")
+        draft.write_text(json.dumps({"zones": [zone | {"kinds": ["geohazard"]}]}))
+        wrong = town("camera", "dry-run", "gate-1", "--zones", draft)
+    assert "crowding/z" in why.out
+    assert "×5  广场: 3 persons, below 12" in why.out
+    assert "30 次查看 looks, 1 起告警 alerts" in tried.out
+    assert as_json["z"]["raised"] == raised
+    assert asked[1]["zone"]["name"] == "广场"
+    assert (nobody.status, "wangge camera list" in nobody.err) == (1, True)
+    assert (wrong.status, "no zone looks for it" in wrong.err) == (1, True)

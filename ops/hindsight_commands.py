@@ -1,0 +1,107 @@
+"""The commands that ask why: of the camera worker that runs on this machine."""
+
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from models.errors import InvalidInput
+from ops.printing import Json, print_json
+from ops.registry_commands import registry_of
+
+if TYPE_CHECKING:
+    from models.settings import Settings
+
+hindsight = typer.Typer()
+Code = Annotated[str, typer.Argument(help="摄像机编码 The camera's code.")]
+Minutes = Annotated[int, typer.Option(min=1, max=60, help="往前多少分钟 How far back.")]
+
+
+@hindsight.command("explain")
+def explain(context: typer.Context, code: Code, minutes: Minutes = 60, as_json: Json = False) -> None:
+    """为何告警、为何未告警 Why alerts came or did not come: what each rule said of late, with its numbers.
+
+    Example: wangge camera explain gate-1 --minutes 10
+    """
+    from api.video import VideoDesk
+
+    settings = context.obj()
+    told = VideoDesk(settings.video_desk).explain(_camera_id(settings, code), time.time() - 60 * minutes)
+    if as_json:
+        print_json({"said": told.get("said")})
+        return
+    _print_said(told.get("said"), "这段时间没有画面可说明 nothing was looked at in that time")
+
+
+@hindsight.command("dry-run")
+def dry_run(
+    context: typer.Context,
+    code: Code,
+    zones: Annotated[Path, typer.Option(help='防区文件 Zones as in `camera add --zones`: {"zones": [...]}.')],
+    minutes: Minutes = 60,
+    as_json: Json = False,
+) -> None:
+    """试运行 What these zones would have raised, from what the camera saw of late. Nothing is stored.
+
+    Example: wangge camera dry-run gate-1 --zones draft.json --minutes 60
+    """
+    from alerts.camera_checks import check_zone
+    from api.video import VideoDesk
+    from models.camera import zone_to_json
+    from ops.entry import read_zones
+
+    drafts, _ = read_zones(zones)
+    if not drafts:
+        raise InvalidInput(f"{zones} holds no zone to try")
+    for zone in drafts:
+        check_zone(zone)
+    settings = context.obj()
+    camera_id, since_s = _camera_id(settings, code), time.time() - 60 * minutes
+    desk = VideoDesk(settings.video_desk)
+    found = {zone.id: desk.rehearse(camera_id, zone_to_json(zone), since_s) for zone in drafts}
+    if as_json:
+        print_json({zone_id: {name: told.get(name) for name in _TOLD} for zone_id, told in found.items()})
+        return
+    for zone in drafts:
+        _print_rehearsed(zone.name, found[zone.id])
+
+
+_TOLD = ("from_s", "until_s", "looks", "raised", "said")
+
+
+def _camera_id(settings: "Settings", code: str) -> str:
+    from models.people import SYSTEM
+
+    with registry_of(settings) as registry:
+        return registry.camera_named(code, SYSTEM).id
+
+
+def _print_rehearsed(name: str, told: Mapping[str, Any]) -> None:
+    if told.get("from_s") is None:
+        typer.echo(f"{name}: 还没有可复核的画面 nothing is remembered yet: try again in some minutes")
+        return
+    span = f"{_clock(told['from_s'])}–{_clock(told['until_s'])}"
+    raised = told["raised"]
+    typer.secho(f"{name}: {span}, {told['looks']} 次查看 looks, {len(raised)} 起告警 alerts", bold=True)
+    for each in raised:
+        begin = each["begin"]
+        ended = "仍在持续 still on" if each["ended_s"] is None else f"→ {_clock(each['ended_s'])}"
+        typer.secho(f"  {_clock(begin['onset_s'])} {ended}  {begin['kind']}: {begin['reason']}", fg=typer.colors.YELLOW)
+    _print_said(told.get("said"), "")
+
+
+def _print_said(said: Any, none: str) -> None:
+    if not said:
+        typer.echo(none)
+        return
+    for key, sayings in said.items():
+        typer.secho(key, bold=True)
+        for each in sayings:
+            typer.echo(f"  {_clock(each['from_s'])}–{_clock(each['until_s'])} ×{each['times']}  {each['text']}")
+
+
+def _clock(at_s: float) -> str:
+    return datetime.fromtimestamp(at_s).astimezone().strftime("%H:%M:%S")
