@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from detectors import crowding, ebike, intrusion, obstruction
+from detectors import crowding, ebike, gate, intrusion, obstruction
 from detectors.rule import Rule
 
 RULES: Mapping[str, Rule[Any]] = MappingProxyType(
-    {rule.kind: rule for rule in (crowding.RULE, intrusion.RULE, obstruction.RULE, ebike.RULE)}
+    {
+        rule.kind: rule
+        for rule in (crowding.RULE, intrusion.RULE, obstruction.RULE, ebike.RULE, gate.QUEUE, gate.BLOCKED)
+    }
 )

@@ -8,7 +8,11 @@ from detectors.counting import OUTSIDE_HOURS, Counted, State, count, overtaken
 from detectors.course import Stage, Turn, follow
 from detectors.rule import Observation, Rule, Step, parameters
 from models.camera import Zone
-from models.incident import Phase, Sighting, kind_of
+from models.incident import Phase, Severity, Sighting, kind_of
+
+MANY = 3.0
+"""From so many times the count where it begins on, it is a level more severe: a group, not one who strays. Our own
+choice."""
 
 
 def presence(kind: str, names: frozenset[str], noun: str) -> Rule[State]:
@@ -64,13 +68,18 @@ def _why(turn: Turn, now: Counted, levels: Mapping[str, float]) -> str:
     )
 
 
+def _severity(kind: str, count: float, enter: float) -> Severity:
+    severity = kind_of(kind).severity
+    return severity.worse if count >= MANY * enter else severity
+
+
 def _sighting(kind: str, now: Counted, turn: Turn, phase: Phase, said: str, enter: float) -> Sighting:
     place, accuracy_m, where = now.place()
     return Sighting(
         kind=kind,
         phase=phase,
         zone_id=now.seen.zone.id,
-        severity=kind_of(kind).severity,
+        severity=_severity(kind, now.count, enter),
         confidence=now.confidence,
         place=place,
         accuracy_m=accuracy_m,

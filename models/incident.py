@@ -22,6 +22,11 @@ class Severity(IntEnum):
     YELLOW = 3
     BLUE = 4
 
+    @property
+    def worse(self) -> "Severity":
+        """One level up; above red there is none."""
+        return Severity(max(self - 1, 1))
+
 
 class Phase(StrEnum):
     ONSET = "onset"
@@ -121,8 +126,44 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             Kind("camera_moved", "摄像机被移动", "Camera moved", Severity.YELLOW, "SceneChange"),
             Kind("camera_blind", "摄像机画面异常", "Camera gone blind", Severity.YELLOW, "VideoOcclusion"),
             Kind("illegal_structure", "违法建设", "Illegal structure", Severity.YELLOW),
-            Kind("dumping", "乱倒垃圾", "Dumping", Severity.YELLOW, "LeftObjectDetection"),
+            Kind(
+                "dumping",
+                "乱倒垃圾",
+                "Dumping",
+                Severity.YELLOW,
+                "LeftObjectDetection",
+                {
+                    "dwell_s": Parameter("s", 300.0, 30.0, 86_400.0),
+                    "leave_s": Parameter("s", 120.0, 0.0, 3600.0),
+                },
+                by_camera=False,
+            ),
             Kind("geohazard", "地质灾害预警", "Geohazard warning", Severity.ORANGE),
+            Kind(
+                "gate_queue",
+                "门禁口排队拥堵",
+                "Queue at a gate",
+                Severity.YELLOW,
+                None,
+                {
+                    "enter_count": Parameter("persons", 8.0, 1.0, 500.0),
+                    "dwell_s": Parameter("s", 60.0, 0.0, 3600.0),
+                    "leave_s": Parameter("s", 60.0, 0.0, 3600.0),
+                },
+                by_camera=True,
+            ),
+            Kind(
+                "gate_blocked",
+                "门禁通道被堵",
+                "Gate blocked",
+                Severity.ORANGE,
+                "ParkingDetection",
+                {
+                    "dwell_s": Parameter("s", 60.0, 0.0, 86_400.0),
+                    "leave_s": Parameter("s", 90.0, 0.0, 3600.0),
+                },
+                by_camera=True,
+            ),
             Kind("gate_event", "门禁闸机事件", "Gate event", Severity.BLUE),
             Kind("gate_fault", "门禁闸机故障", "Gate fault", Severity.YELLOW, "DeviceTamper"),
             Kind("other", "其他", "Other", Severity.YELLOW),

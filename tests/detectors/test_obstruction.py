@@ -5,15 +5,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detectors.obstruction import MOST_SPOTS, RULE, State
+from detectors.obstruction import RULE, State
 from detectors.rule import Observation
+from detectors.spots import MOST_SPOTS
 from models.camera import CameraPoint, SourceUrl, Zone
 from models.detections import Detections
 from models.errors import InvalidInput
 from models.frame import Pixels
 from models.geo import ControlPoint, GeoPoint, GroundPlane, LocalPlane, distance_m
 from models.hours import Hours
-from models.incident import Phase, Sighting
+from models.incident import Phase, Severity, Sighting
 
 HERE = GeoPoint(109.03, 32.68)
 PLANE = LocalPlane(HERE)
@@ -172,3 +173,17 @@ def test_wrong_levels_and_damaged_states() -> None:
     for data in damaged:
         assert RULE.restore(data) == State()
     assert RULE.restore(good) != State()
+
+
+def test_three_at_once_or_ten_times_the_dwell_is_a_level_more_severe() -> None:
+    one = run(every(2.0, 0, 70, PARKED))[1][0]
+    three = run(every(2.0, 0, 70, look((0, 110, 1), (65, 110, 2), (130, 110, 3))))[1][0]
+    _, long, _ = run(every(10.0, 0, 620, PARKED))
+    assert (one.severity, three.severity, long[-1].severity) == (Severity.ORANGE, Severity.RED, Severity.RED)
+    assert three.measure["vehicles"] == 3
+
+
+def test_one_that_is_nearly_due_is_waited_for_though_another_has_just_come() -> None:
+    """The dwell of the first would otherwise be over unseen, until a forced look up to a minute later."""
+    looks = every(2.0, 0, 48, PARKED) | {52.0: look((50, 110, 1), (120, 110, 2))}
+    assert run(looks)[0].is_running
