@@ -36,6 +36,7 @@ from api import (
     silences,
     system,
     trust,
+    verdicts,
     webhooks,
 )
 from api.edge import Edge
@@ -113,6 +114,7 @@ def create_app(services: Services) -> FastAPI:
         practice.router,
         channels.router,
         push.router,
+        verdicts.router,
         webhooks.router,
         deliveries.router,
         live.router,

@@ -82,7 +82,7 @@ class WouldBe(BaseModel):
 
 
 class DryRun(BaseModel):
-    """``looks``: so many pictures were judged again, from ``from_at`` to ``until_at``; null where none is remembered."""
+    """``looks`` pictures were judged again, from ``from_at`` to ``until_at``; null where none is remembered."""
 
     from_at: datetime | None
     until_at: datetime | None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from models.errors import InvalidInput
-from ops.printing import Json, print_json
+from ops.printing import Json, print_json, print_rows
 from ops.registry_commands import registry_of
 
 if TYPE_CHECKING:
@@ -69,6 +69,36 @@ def dry_run(
         _print_rehearsed(zone.name, found[zone.id])
 
 
+@hindsight.command("verdicts")
+def list_verdicts(
+    context: typer.Context,
+    camera: Annotated[str | None, typer.Option(help="摄像机编码 Of this camera alone.")] = None,
+    kind: Annotated[str | None, typer.Option(help="类型 Of this kind of incident alone.")] = None,
+    as_json: Json = False,
+) -> None:
+    """人工研判 What operators made of alerts, with the numbers that the rule saw: to set levels by.
+
+    Example: wangge camera verdicts --camera gate-1 --kind crowding --json
+    """
+    from alerts.queries import every
+    from alerts.verdicts import verdicts
+    from models.people import SYSTEM
+    from ops.registry_commands import ledger_of
+
+    camera_id = None if camera is None else _camera_id(context.obj(), camera)
+    with ledger_of(context.obj()) as engine:
+        found = list(
+            every(lambda after: verdicts(engine, SYSTEM, camera_id=camera_id, kind=kind, limit=500, after=after))
+        )
+    rows = [vars(each) for each in found]
+    shown = ("kind", "zone_id", "judgement", "reason", "measure", "detected_reason")
+    if not as_json:
+        rows = [
+            {"at": _clock(each.onset_s, "%m-%d %H:%M")} | {name: vars(each)[name] for name in shown} for each in found
+        ]
+    print_rows(rows, as_json, "还没有研判过的告警 no camera's alert has been judged yet")
+
+
 _TOLD = ("from_s", "until_s", "looks", "raised", "said")
 
 
@@ -103,5 +133,5 @@ def _print_said(said: Any, none: str) -> None:
             typer.echo(f"  {_clock(each['from_s'])}–{_clock(each['until_s'])} ×{each['times']}  {each['text']}")
 
 
-def _clock(at_s: float) -> str:
-    return datetime.fromtimestamp(at_s).astimezone().strftime("%H:%M:%S")
+def _clock(at_s: float, style: str = "%H:%M:%S") -> str:
+    return datetime.fromtimestamp(at_s).astimezone().strftime(style)

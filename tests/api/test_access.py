@@ -176,6 +176,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ("GET", "/v1/cases/{case_id}"): Call(P.ALERT_READ),
     ("GET", "/v1/cases/{case_id}/alerts"): Call(P.ALERT_READ),
     ("POST", "/v1/cases/{case_id}/commands"): Call(P.ALERT_ACKNOWLEDGE, _json(type="acknowledge")),
+    ("GET", "/v1/verdicts"): Call(P.ALERT_READ, by_grid=False),
     ("GET", "/v1/silences"): Call(P.ALERT_READ, by_grid=False),
     ("POST", "/v1/silences"): Call(P.SILENCE_WRITE, _silence),
     ("GET", "/v1/silences/{silence_id}"): Call(P.ALERT_READ),

@@ -323,3 +323,9 @@ def test_why_and_what_if_are_asked_of_the_running_worker(town: Run, tmp_path: Pa
     assert asked[1]["zone"]["name"] == "广场"
     assert (nobody.status, "wangge camera list" in nobody.err) == (1, True)
     assert (wrong.status, "no zone looks for it" in wrong.err) == (1, True)
+
+
+def test_verdicts_are_listed_and_there_may_be_none(town: Run) -> None:
+    assert town(*ADD, "--url", "rtsp://10.1.2.3/").status == 0
+    assert "no camera's alert has been judged yet" in town("camera", "verdicts", "--camera", "gate-1").out
+    assert json.loads(town("camera", "verdicts", "--json").out) == []
