@@ -104,11 +104,13 @@ def merge(
     labels: NDArray[np.int32],
     tile: NDArray[np.int32],
     cut: NDArray[np.bool_],
+    is_final: bool = False,
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """One box per thing: the indices of those kept, best first, and their scores.
 
     Greedy, class by class. Whole boxes go before those that a tile's edge cut (``cut``, ``tile``: (n,)); a whole box
-    that hides a surer cut one takes its score, since it is the same thing seen better.
+    that hides a surer cut one takes its score, since it is the same thing seen better. ``is_final``: each tile's boxes
+    are one per thing already, however much they overlap.
     """
     scores = scores.copy()
     areas = area(boxes)
@@ -119,7 +121,7 @@ def merge(
             continue
         kept.append(i)
         left[i] = False
-        rivals = np.nonzero(left & (labels == labels[i]))[0]
+        rivals = np.nonzero(left & (labels == labels[i]) & ((tile != tile[i]) | (not is_final)))[0]
         part = (tile[rivals] != tile[i]) & (cut[rivals] | cut[i])
         share = intersection(boxes[i], boxes[rivals]) / np.maximum(np.minimum(areas[rivals], areas[i]), 1e-6)
         hidden = rivals[(iou(boxes[i], boxes[rivals]) > SAME_IOU) | (part & (share > SAME_SHARE))]

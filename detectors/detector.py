@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 from detectors.boxes import Tiling
 from detectors.catalog import RULES
+from detectors.crowding import KIND as CROWDING
+from detectors.density import DensityMap
 from detectors.rule import Observation, Rule
 from models.camera import CameraPoint, Zone
 from models.detections import Detections
@@ -34,6 +36,12 @@ class Eyes(Protocol):
     def look(self, bgr: Pixels, tiling: Tiling, min_score: float) -> Sight: ...
 
 
+class Counting(Protocol):
+    """What the detector needs of ``perception.CrowdCounter``."""
+
+    def count(self, bgr: Pixels) -> DensityMap: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Look:
     """What perception saw at one moment of the frame clock (``at_s``, Unix seconds), in pixels of that picture."""
@@ -44,6 +52,7 @@ class Look:
     detections: Detections
     model: str
     bgr: Pixels | None = None
+    density: DensityMap | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +77,10 @@ class Observed:
 class Detector:
     """Keeps nothing between frames but its model: a camera may move between detectors at any frame."""
 
-    def __init__(self, perception: Eyes, tiling: Tiling | None = None) -> None:
+    def __init__(self, perception: Eyes, tiling: Tiling | None = None, crowds: Counting | None = None) -> None:
         self._perception = perception
         self._tiling = tiling or Tiling()
+        self._crowds = crowds
 
     def observe(self, camera: CameraPoint, frame: Frame, state: Mapping[str, Any]) -> Observed:
         """One frame further. ``state`` is the last ``Observed.state`` of this camera, or {} for none.
@@ -78,7 +88,10 @@ class Detector:
         A zone that cannot be judged (see ``faults``) says so in its reasons and does not keep the others from it.
         """
         sight = self._perception.look(frame.bgr, self._tiling, LOOK_SCORE)
-        look = Look(frame.at_s, frame.width_px, frame.height_px, sight.detections, sight.model, frame.bgr)
+        density = None
+        if self._crowds and any(CROWDING in zone.kinds for zone in camera.zones):
+            density = self._crowds.count(frame.bgr)
+        look = Look(frame.at_s, frame.width_px, frame.height_px, sight.detections, sight.model, frame.bgr, density)
         return judge(camera, look, state)
 
 
@@ -101,6 +114,7 @@ def judge(camera: CameraPoint, look: Look, state: Mapping[str, Any]) -> Observed
             ground=ground,
             model=look.model,
             bgr=look.bgr,
+            density=look.density,
         )
         try:
             step = rule.step(rule.restore(known.get(key)), seen)

@@ -1,33 +1,24 @@
-"""Perception: pixels to boxes and features. The only user of ONNX Runtime."""
+"""Perception: pixels to boxes, features, density and change, through the models of the zoo."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Self
 
-import cv2
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from detectors.boxes import Tiling, cut_by, merge
-from detectors.zoo.layouts import LAYOUTS
-from detectors.zoo.manifest import ZooEntry, read_model
+from detectors.density import DensityMap
+from detectors.inference import Network, resized
+from detectors.zoo.layouts import BOX_LAYOUTS, MAP_LAYOUTS
+from detectors.zoo.manifest import ZooEntry
+from detectors.zoo.outputs import Task
 from models.detections import Detections
-from models.errors import ModelRefused
+from models.errors import InvalidInput, ModelRefused
 from models.frame import Pixels
 
 MAX_CANDIDATES = 1000
 """Before merging, per look: NanoDet's own limit (nms_pre). A picture of noise must not cost seconds."""
-
-_LOAD_FAILURES = (
-    ort_errors.Fail,
-    ort_errors.InvalidArgument,
-    ort_errors.InvalidGraph,
-    ort_errors.InvalidProtobuf,
-    ort_errors.NoSuchFile,
-    ort_errors.NotImplemented,
-    ort_errors.RuntimeException,
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,45 +57,23 @@ class _Glance:
 class Perception:
     """A loaded detector. Not to be shared between threads that look at the same time."""
 
-    def __init__(self, entry: ZooEntry, session: Any) -> None:
-        self._entry = entry
-        self._layout = LAYOUTS[entry.layout]
-        self._session = session
-        names = {output.name for output in session.get_outputs()}
-        self._features = sorted((n for n in names if n.startswith("features_")), key=lambda n: int(n.split("_")[1]))
-        self._wanted = [*self._layout.outputs, *self._features]
-        _, _, height, width = session.get_inputs()[0].shape
-        self._fixed = (height, width) if isinstance(height, int) and isinstance(width, int) else None
-        self._mean = np.array(entry.input.mean, np.float32)
-        self._std = np.array(entry.input.std, np.float32)
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._layout = BOX_LAYOUTS[network.entry.layout]
 
     @classmethod
-    def load(cls, entry: ZooEntry) -> "Perception":
-        """One thread: cameras are spread over processes. Raises ModelRefused, with what is wrong with the model."""
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        data = read_model(entry)
-        try:
-            session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        except _LOAD_FAILURES as error:
-            raise ModelRefused(
-                f"{entry.name}: not a model that ONNX Runtime can run ({type(error).__name__})"
-            ) from None
-        _refuse_signature(entry, session)
-        perception = cls(entry, session)
-        perception._try_out()
-        return perception
+    def load(cls, entry: ZooEntry, providers: Sequence[str] = ()) -> Self:
+        """On the first of ``providers`` that there is. Raises ModelRefused, with what is wrong with the model."""
+        _refuse_task(entry, Task.BOXES)
+        return cls(Network.load(entry, providers))
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return self._entry.labels
+        return self._network.entry.labels
 
     @property
     def model(self) -> str:
-        return self._entry.model
+        return self._network.entry.model
 
     def look(self, bgr: Pixels, tiling: Tiling, min_score: float) -> Seen:
         """Everything in the picture, shape (height, width, 3) uint8, that scores at least ``min_score``."""
@@ -121,82 +90,98 @@ class Perception:
             np.concatenate(
                 [cut_by(t, g.boxes_px, width_px, height_px) for t, g in zip(tiles, glances, strict=True)],
             ),
+            is_final=self._layout.is_final,
         )
         detections = Detections(boxes[kept], scores, labels[kept], self.labels)
         return Seen(detections, tuple(f for glance in glances for f in glance.features), self.model)
 
     def _glance(self, bgr: Pixels, tile: tuple[int, int, int, int], long_side_px: int | None, low: float) -> _Glance:
         left, top, right, bottom = tile
-        image, scale = self._letterbox(bgr[top:bottom, left:right], long_side_px or self._entry.input.long_side_px)
+        image, (across, down) = self._network.fit(bgr[top:bottom, left:right], long_side_px)
         height_px, width_px = image.shape[2:]
-        outputs = self._run(image)
-        boxes, scores, labels = self._layout.decode(outputs, height_px, width_px, low)
+        outputs = self._network.run(image)
+        found, scores, labels = self._layout.decode(outputs, height_px, width_px, low)
         if len(scores) > MAX_CANDIDATES:
             best = np.argpartition(-scores, MAX_CANDIDATES)[:MAX_CANDIDATES]
-            boxes, scores, labels = boxes[best], scores[best], labels[best]
-        boxes = boxes / scale + np.array([left, top, left, top], np.float32)
-        boxes = np.clip(boxes, [left, top, left, top], [right, bottom, right, bottom]).astype(np.float32)
+            found, scores, labels = found[best], scores[best], labels[best]
+        scales = np.array([across, down, across, down], np.float32)
+        shifted = found / scales + np.array([left, top, left, top], np.float32)
+        boxes = np.clip(shifted, [left, top, left, top], [right, bottom, right, bottom]).astype(np.float32)
         solid = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
         features = tuple(
-            FeatureMap(left, top, int(name.split("_")[1]) / scale, outputs[name][0]) for name in self._features
+            FeatureMap(left, top, int(name.split("_")[1]) / across, outputs[name][0]) for name in self._network.features
         )
         return _Glance(boxes[solid], scores[solid], labels[solid], features)
 
-    def _letterbox(self, bgr: Pixels, long_side_px: int) -> tuple[NDArray[np.float32], float]:
-        """(1, 3, h, w) float32 for the model, filled with black right and below, and the scale that was applied."""
-        height, width = bgr.shape[:2]
-        step = self._entry.input.multiple_px
-        if self._fixed:
-            scale = min(self._fixed[0] / height, self._fixed[1] / width)
-        else:
-            scale = long_side_px // step * step / max(height, width)
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        filled = self._fixed or (-(-size[1] // step) * step, -(-size[0] // step) * step)
-        shrinking = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
-        canvas = np.zeros((*filled, 3), np.uint8)
-        canvas[: size[1], : size[0]] = cv2.resize(bgr, size, interpolation=shrinking)
-        if self._entry.input.channels == "rgb":
-            canvas = canvas[:, :, ::-1]
-        values = (canvas.astype(np.float32) - self._mean) / self._std
-        return np.ascontiguousarray(values.transpose(2, 0, 1))[None], scale
 
-    def _run(self, image: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        found = self._session.run(self._wanted, {self._session.get_inputs()[0].name: image})
-        return dict(zip(self._wanted, found, strict=True))
+class CrowdCounter:
+    """A loaded density model."""
 
-    def _try_out(self) -> None:
-        """One run on black: shapes that a model only promises are shapes that it need not keep."""
-        side = self._entry.input.long_side_px
-        height_px, width_px = self._fixed or (side, side)
-        try:
-            outputs = self._run(np.zeros((1, 3, height_px, width_px), np.float32))
-        except _LOAD_FAILURES as error:
-            raise ModelRefused(
-                f"{self._entry.name}: the model fails on a {width_px} x {height_px} picture ({type(error).__name__})"
-            ) from None
-        fault = self._layout.fault(outputs, len(self.labels), height_px, width_px)
-        if fault:
-            raise ModelRefused(f"{self._entry.name}: {fault}")
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._layout = MAP_LAYOUTS[network.entry.layout]
+
+    @classmethod
+    def load(cls, entry: ZooEntry, providers: Sequence[str] = ()) -> Self:
+        """As ``Perception.load``."""
+        _refuse_task(entry, Task.DENSITY)
+        return cls(Network.load(entry, providers))
+
+    def count(self, bgr: Pixels) -> DensityMap:
+        """Persons per cell of the picture, shape (height, width, 3) uint8, in at most ``MAX_CELLS`` cells a side.
+
+        Raises InvalidInput where the model gives what is no number.
+        """
+        height_px, width_px = bgr.shape[:2]
+        image, (across, down) = self._network.fit(bgr)
+        persons = self._layout.decode(self._network.run(image))[0]
+        stride = image.shape[2] // persons.shape[0]
+        # What fills the model's input up shows nobody, whatever the model makes of it.
+        rows = min(persons.shape[0], -(-round(height_px * down) // stride))
+        columns = min(persons.shape[1], -(-round(width_px * across) // stride))
+        cell = (stride / (width_px * across), stride / (height_px * down))
+        return DensityMap(persons[:rows, :columns].copy(), cell, self._network.entry.model).coarser()
 
 
-def _refuse_signature(entry: ZooEntry, session: Any) -> None:
-    """Refuse by what the model declares: one float32 image in, the layout's float32 outputs out."""
-    inputs = session.get_inputs()
-    shape = list(inputs[0].shape) if len(inputs) == 1 else []
-    if len(shape) != 4 or shape[1] != 3 or (isinstance(shape[0], int) and shape[0] != 1):
-        raise ModelRefused(f"{entry.name}: the model must take one input of shape (1, 3, height, width), not {shape}")
-    step = entry.input.multiple_px
-    if any(isinstance(side, int) and (side <= 0 or side % step) for side in shape[2:]):
-        raise ModelRefused(f"{entry.name}: the model's input sides {shape[2:]} are not multiples of {step}")
-    declared = {output.name: output.type for output in session.get_outputs()}
-    needed = LAYOUTS[entry.layout].outputs
-    missing = [name for name in needed if name not in declared]
-    if missing:
-        raise ModelRefused(
-            f"{entry.name}: layout {entry.layout} needs outputs that the model lacks: {', '.join(missing)}"
-        )
-    wrong = {inputs[0].name: inputs[0].type} | {name: declared[name] for name in needed}
-    wrong = {name: kind for name, kind in wrong.items() if kind != "tensor(float)"}
-    if wrong:
-        named = ", ".join(f"{name} is {kind}" for name, kind in wrong.items())
-        raise ModelRefused(f"{entry.name}: input and outputs must be tensor(float): {named}")
+class ChangeFinder:
+    """A loaded change network."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._layout = MAP_LAYOUTS[network.entry.layout]
+
+    @classmethod
+    def load(cls, entry: ZooEntry, providers: Sequence[str] = ()) -> Self:
+        """As ``Perception.load``."""
+        _refuse_task(entry, Task.CHANGE)
+        return cls(Network.load(entry, providers))
+
+    @property
+    def model(self) -> str:
+        return self._network.entry.model
+
+    def compare(self, reference: Pixels, look: Pixels) -> NDArray[np.float32]:
+        """(kinds, rows, columns) float32, 0..1: how sure it is that a cell of ``look`` shows something new; the cells
+        cover the whole picture evenly, the kinds are the entry's labels.
+
+        Both pictures (height, width, 3) uint8, registered, of one size. Raises InvalidInput for others.
+        """
+        if reference.shape != look.shape:
+            raise InvalidInput(f"pictures of {reference.shape} and {look.shape} cannot be compared")
+        size = self._size(look)
+        pair = [self._network.values(resized(picture, size)) for picture in (reference, look)]
+        return self._layout.decode(self._network.run(*pair))
+
+    def _size(self, bgr: Pixels) -> tuple[int, int]:
+        """Width and height for the model. Stretched to whole steps, so that no cell sees filling."""
+        if self._network.fixed_px is not None:
+            return self._network.fixed_px[1], self._network.fixed_px[0]
+        spec = self._network.entry.input
+        scale = spec.long_side_px / max(bgr.shape[:2])
+        height, width = (max(1, round(side * scale / spec.multiple_px)) * spec.multiple_px for side in bgr.shape[:2])
+        return width, height
+
+
+def _refuse_task(entry: ZooEntry, task: Task) -> None:
+    if entry.task is not task:
+        raise ModelRefused(f"{entry.name}: layout {entry.layout} gives {entry.task}, {task} is needed here")

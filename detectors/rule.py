@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from detectors.density import DensityMap
 from models.camera import CameraPoint, Zone
 from models.detections import Detections
 from models.errors import InvalidInput
@@ -19,7 +20,8 @@ class Observation:
 
     ``detections`` are those of the whole picture, in pixels of a picture of ``width_px`` x ``height_px``. ``ground`` is
     None for a camera that is not calibrated. ``model`` is name and version of the weights that saw them. ``bgr``: the
-    picture, for rules that compare what stands somewhere with what stood there.
+    picture, for rules that compare what stands somewhere with what stood there. ``density``: how many persons a crowd
+    counter sees where, None where none is installed.
     """
 
     camera: CameraPoint
@@ -31,6 +33,7 @@ class Observation:
     ground: GroundPlane | None
     model: str
     bgr: Pixels | None = None
+    density: DensityMap | None = None
 
     @property
     def is_watched(self) -> bool:

@@ -4,10 +4,25 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from models.camera import AllowedNetworks
 from models.errors import InvalidInput, Misconfigured
+
+PROVIDERS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "cpu": ("CPUExecutionProvider", "every onnxruntime"),
+        "cuda": ("CUDAExecutionProvider", "the package onnxruntime-gpu"),
+        "tensorrt": ("TensorrtExecutionProvider", "the package onnxruntime-gpu and NVIDIA's TensorRT"),
+        "openvino": ("OpenVINOExecutionProvider", "the package onnxruntime-openvino"),
+        "migraphx": ("MIGraphXExecutionProvider", "the package onnxruntime-migraphx"),
+        "cann": ("CANNExecutionProvider", "the package onnxruntime-cann"),
+        "coreml": ("CoreMLExecutionProvider", "the package onnxruntime on macOS"),
+        "directml": ("DmlExecutionProvider", "the package onnxruntime-directml"),
+    }
+)
+"""What models can run on: our name, ONNX Runtime's, and what brings it. A package comes in place of onnxruntime."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +41,9 @@ class Settings:
     zoo: Path | None
     detector: str
     detector_tiles: str
+    density_model: str | None
+    face_model: str | None
+    providers: tuple[str, ...]
     claim_lease_s: int
     storm_limit: int
     town_level: int
@@ -106,6 +124,21 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("WANGGE_ZOO", "file", "", "empty: the detectors that ship; or a zoo.toml of your own"),
     Variable("WANGGE_DETECTOR", "name", "nanodet-g-416", "the zoo entry that looks at frames"),
     Variable("WANGGE_DETECTOR_TILES", "columns x rows", "1x1", "looks per frame: more see smaller people, cost more"),
+    Variable(
+        "WANGGE_DENSITY_MODEL", "name", "", "the zoo entry that counts crowds, a density map; empty: boxes are counted"
+    ),
+    Variable(
+        "WANGGE_FACE_MODEL",
+        "name",
+        "",
+        "the zoo entry that finds faces to mask; empty: heads are masked by bodies alone",
+    ),
+    Variable(
+        "WANGGE_PROVIDERS",
+        "names, comma-separated",
+        "cpu",
+        "what models run on, the first that is there: cpu, cuda, tensorrt, openvino, migraphx, cann, coreml, directml",
+    ),
     Variable("WANGGE_CLAIM_LEASE_S", "seconds", "120", "how long a claim holds an offer before it is re-offered"),
     Variable(
         "WANGGE_STORM_LIMIT", "alerts", "3", "of one kind in one town in 10 min; one more folds them into one case"
@@ -160,6 +193,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         zoo=read("WANGGE_ZOO", _file),
         detector=read("WANGGE_DETECTOR", str),
         detector_tiles=read("WANGGE_DETECTOR_TILES", _tiles),
+        density_model=read("WANGGE_DENSITY_MODEL", str) or None,
+        face_model=read("WANGGE_FACE_MODEL", str) or None,
+        providers=read("WANGGE_PROVIDERS", _providers),
         claim_lease_s=read("WANGGE_CLAIM_LEASE_S", _between(1, 86_400)),
         storm_limit=read("WANGGE_STORM_LIMIT", _between(1, 1000)),
         town_level=read("WANGGE_TOWN_LEVEL", _between(1, 20)),
@@ -201,6 +237,13 @@ def _tiles(text: str) -> str:
     if not (columns.isdigit() and rows.isdigit() and 1 <= int(columns) <= 8 and 1 <= int(rows) <= 8):
         raise InvalidInput("it must be columns x rows, each 1 to 8, as in 2x1")
     return text
+
+
+def _providers(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    if any(name not in PROVIDERS for name in names):
+        raise InvalidInput(f"it must be names out of {', '.join(PROVIDERS)}, comma-separated")
+    return names
 
 
 def _database(text: str) -> str:

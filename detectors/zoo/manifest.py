@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from detectors.zoo.layouts import LAYOUTS
+from detectors.zoo.outputs import Layout, Task
 from models.errors import ModelRefused
 
 SHIPPED = Path(__file__).parent / "zoo.toml"
@@ -17,15 +18,35 @@ EXTERNAL_DATA = b"\x0a\x08location"
 """The key of the entry that names a tensor's external file, as protobuf writes it (onnx.proto, StringStringEntry)."""
 
 
+RESIZES = ("letterbox", "shrink", "stretch")
+MAX_TEXT = 500
+
+
 @dataclass(frozen=True)
 class InputSpec:
-    """How a picture is prepared: see the head of zoo.toml. ``mean`` and ``std`` are in 0..255, per channel as given."""
+    """How a picture is prepared: see the head of zoo.toml. ``mean``, ``std`` and ``fill`` are in 0..255."""
 
     long_side_px: int
     multiple_px: int
     channels: str
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    resize: str = "letterbox"
+    fill: int = 0
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a model besides how it runs: how good it is, on what (``tested_on``), ``ms`` a picture and where
+    that was measured (``ms_on``), what it is meant for, and where it fails. None: not stated.
+    """
+
+    accuracy: str | None = None
+    tested_on: str | None = None
+    ms: float | None = None
+    ms_on: str | None = None
+    use: str | None = None
+    limits: str | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +61,19 @@ class ZooEntry:
     input: InputSpec
     licence: str
     origin: str
+    outputs: tuple[str, ...] = ()
+    """The model's own names of the outputs that its layout reads; none: as the layout has them."""
+    card: Card = Card()
+
+    @property
+    def task(self) -> Task:
+        return LAYOUTS[self.layout].task
+
+    @property
+    def reads(self) -> Mapping[str, str]:
+        """The layout's name of each output that it reads, and the model's."""
+        layout: Layout = LAYOUTS[self.layout]
+        return dict(zip(layout.outputs, self.outputs or layout.outputs, strict=True))
 
     @property
     def model(self) -> str:
@@ -98,9 +132,13 @@ def _entry(name: str, fields: Any, folder: Path) -> ZooEntry:
                 channels=_text(spec["channels"]),
                 mean=_three(spec["mean"]),
                 std=_three(spec["std"]),
+                resize=_text(spec.get("resize", "letterbox")),
+                fill=_whole(spec.get("fill", 0)),
             ),
             licence=_text(fields["licence"]),
             origin=_text(fields["origin"]),
+            outputs=tuple(_text(output) for output in fields.get("outputs", ())),
+            card=_card(fields.get("card", {})),
         )
     except KeyError as error:
         raise ModelRefused(f"{name}: the zoo entry lacks {error.args[0]!r}") from None
@@ -118,6 +156,9 @@ def _fault(entry: ZooEntry, folder: Path) -> str | None:
         return "the model file must lie beside its zoo.toml"
     if entry.layout not in LAYOUTS:
         return f"there is no layout {entry.layout!r}; there are: {', '.join(sorted(LAYOUTS))}"
+    if entry.outputs and len(entry.outputs) != len(LAYOUTS[entry.layout].outputs):
+        wanted = ", ".join(LAYOUTS[entry.layout].outputs)
+        return f"outputs must name what layout {entry.layout} reads, in this order: {wanted}"
     if not 1 <= len(entry.labels) <= 10_000 or len(set(entry.labels)) != len(entry.labels):
         return "labels must be 1 to 10000 different names"
     if not 1 <= spec.multiple_px <= 256:
@@ -128,12 +169,32 @@ def _fault(entry: ZooEntry, folder: Path) -> str | None:
         return f"channels must be bgr or rgb, not {spec.channels!r}"
     if not all(math.isfinite(v) for v in (*spec.mean, *spec.std)) or min(spec.std) <= 0:
         return "mean and std must be finite and std above 0"
+    if spec.resize not in RESIZES:
+        return f"resize must be one of {', '.join(RESIZES)}, not {spec.resize!r}"
+    if not 0 <= spec.fill <= 255:
+        return f"fill must be 0 to 255, not {spec.fill}"
     return None
+
+
+def _card(fields: Any) -> Card:
+    if not isinstance(fields, dict):
+        raise ValueError("its card is no table")
+    known = Card.__dataclass_fields__
+    unknown = sorted(set(fields) - set(known))
+    if unknown:
+        raise ValueError(f"a card has no {', '.join(unknown)}; it has: {', '.join(known)}")
+    ms = fields.get("ms")
+    if ms is not None and not (type(ms) in (int, float) and math.isfinite(ms) and ms > 0):
+        raise ValueError(f"ms must be a number above 0, not {str(ms)[:40]!r}")
+    said: dict[str, Any] = {name: _text(value) for name, value in fields.items() if name != "ms"}
+    return Card(ms=ms, **said)
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError(f"{str(value)[:40]!r} is not text")
+    if len(value) > MAX_TEXT:
+        raise ValueError(f"{value[:40]!r}… is longer than {MAX_TEXT} characters")
     return value
 
 
