@@ -24,11 +24,11 @@ class Wanted:
 
     alerts: int = 2000
     kills: int = 12
-    seconds: float = 12.0
+    seconds: float = 6.0
     sources: int = 3
     dispatchers: int = 2
     phones: int = 2
-    locked_s: float = 3.0
+    locked_s: float = 2.0
     database: str = ""
     sabotage: tuple[str, ...] = ()
     only: frozenset[str] = frozenset()

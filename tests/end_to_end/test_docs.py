@@ -17,7 +17,7 @@ from wangge import app
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/*.md")])
-RUN_BY_OTHER_TESTS = {"demo", "up", "test"}
+RUN_BY_OTHER_TESTS = {"demo", "up", "test", "bench"}
 
 
 def blocks(path: Path, language: str) -> list[str]:
