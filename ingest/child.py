@@ -18,8 +18,9 @@ import structlog
 
 from detectors.boxes import Tiling
 from detectors.detector import Detector
-from detectors.perception import Perception
-from detectors.zoo.manifest import find_entry, read_zoo
+from detectors.inference import lacking
+from detectors.perception import CrowdCounter, Perception
+from detectors.zoo.manifest import find_for, read_zoo
 from ingest.decode import KeyframeDecoder
 from ingest.job import Eyes, answer
 from ingest.pipes import Message, Reader, encode
@@ -28,6 +29,8 @@ from ingest.watcher import Watcher
 from models import logs
 from models.camera import AllowedNetworks
 from models.errors import ModelRefused
+
+log = structlog.get_logger()
 
 STDIN, STDOUT = 0, 1
 READ_BYTES = 1024 * 1024
@@ -84,9 +87,15 @@ def send(data: bytes) -> None:
 
 
 def open_eyes(settings: Mapping[str, Any]) -> Eyes:
-    """The detector that the parent chose. Raises ModelRefused."""
+    """The models that the parent chose. Raises ModelRefused."""
     zoo = read_zoo(Path(settings["zoo"]) if settings["zoo"] else None)
-    return Eyes(Perception.load(find_entry(zoo, settings["detector"])), Tiling.parse(settings["tiles"]))
+    providers, faces, density = settings["providers"], settings["face_model"], settings["density_model"]
+    return Eyes(
+        Perception.load(find_for("detector", zoo, settings["detector"]), providers),
+        Tiling.parse(settings["tiles"]),
+        Perception.load(find_for("faces", zoo, faces), providers) if faces else None,
+        CrowdCounter.load(find_for("density", zoo, density), providers) if density else None,
+    )
 
 
 def watch(settings: Mapping[str, Any], orders: Orders, tell: Callable[[bytes], None]) -> None:
@@ -97,9 +106,11 @@ def watch(settings: Mapping[str, Any], orders: Orders, tell: Callable[[bytes], N
     except ModelRefused as error:
         tell(encode("refused", {"code": error.code, "message": str(error)}))
         return
+    if missing := lacking(settings["providers"]):
+        log.warning("models do not run where they were to run", why=missing)
     tell(encode("ready"))
     with Receiver(AllowedNetworks.parse(settings["networks"])) as receiver:
-        detector = Detector(eyes.perception, eyes.tiling)
+        detector = Detector(eyes.perception, eyes.tiling, eyes.crowds)
         watcher = Watcher(receiver, KeyframeDecoder(), detector, eyes, tell)
         while True:
             for order in orders.take():

@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.masking import mask
 from models.detections import Detections
@@ -13,9 +14,15 @@ PHOTO_SIDE_PX = 2048
 JPEG_QUALITY = 85
 
 
-def still(bgr: Pixels, detections: Detections, max_side_px: int = STILL_SIDE_PX) -> bytes:
-    """A JPEG of the picture with heads and plates masked, its longer side at most ``max_side_px`` pixels."""
-    masked = mask(bgr, detections)
+def still(
+    bgr: Pixels,
+    detections: Detections,
+    max_side_px: int = STILL_SIDE_PX,
+    faces: Detections | None = None,
+    moved: NDArray[np.bool_] | None = None,
+) -> bytes:
+    """A JPEG of the picture, masked (see ``masking.mask``), its longer side at most ``max_side_px`` pixels."""
+    masked = mask(bgr, detections, faces, moved)
     scale = max_side_px / max(masked.shape[:2])
     if scale < 1:
         height_px, width_px = (max(round(side * scale), 1) for side in masked.shape[:2])

@@ -40,6 +40,9 @@ def child_program(settings: Settings, environ: Mapping[str, str]) -> Program:
         "zoo": str(settings.zoo) if settings.zoo else None,
         "detector": settings.detector,
         "tiles": settings.detector_tiles,
+        "face_model": settings.face_model,
+        "density_model": settings.density_model,
+        "providers": list(settings.providers),
         "networks": str(settings.camera_networks),
         "log_level": settings.log_level,
     }

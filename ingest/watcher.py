@@ -5,21 +5,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
 import structlog
 from av.video.frame import VideoFrame
+from numpy.typing import NDArray
 
 from detectors import health
 from detectors.detector import Observed
 from detectors.hindsight import Hindsight
+from detectors.motion import Scene
 from ingest.connection import Connected
 from ingest.decode import KeyframeDecoder, Looked, Luma, bgr, luma, reason_to_look, sharpness
 from ingest.messages import camera_from_json, sighting_to_json
 from ingest.pipes import Message, encode
 from ingest.recall import explained, rehearsed
 from ingest.receiver import Event, Failed
-from ingest.render import STILL_SIDE_PX, still
+from ingest.render import STILL_SIDE_PX
 from ingest.stream import Keyframe
 from models.camera import CameraPoint, SourceUrl
+from models.detections import Detections
 from models.errors import CameraCorrupt, CameraError, InvalidInput
 from models.frame import Frame, Pixels
 from models.incident import Phase, Sighting
@@ -56,7 +60,13 @@ class Observing(Protocol):
 class Showing(Protocol):
     """What is needed of ``job.Eyes``."""
 
-    def masked_still(self, pixels: Pixels, max_side_px: int = ...) -> bytes: ...
+    def masked_still(
+        self,
+        pixels: Pixels,
+        *,
+        seen: Detections | None = None,
+        moved: NDArray[np.bool_] | None = None,
+    ) -> bytes: ...
 
 
 Gate = Callable[[Looked | None, Luma, float], str | None]
@@ -90,8 +100,13 @@ class _Camera:
     is_running: bool = False
     is_pictured: bool = False
     corrupt_in_a_row: int = 0
+    scene: Scene | None = None
     hindsight: Hindsight = field(default_factory=Hindsight)
     counters: Counters = field(default_factory=Counters)
+
+    def moved(self, grey: Luma) -> NDArray[np.bool_] | None:
+        """Where the picture is not as the scene usually is; None while that is not known."""
+        return None if self.scene is None else self.scene.moved(grey)
 
 
 _Found = tuple[Sequence[Sighting], list[bytes]]
@@ -204,12 +219,14 @@ class Watcher:
         if self._deserves_look(camera, Looked(grey, keyframe.at_s)):
             camera.looked = Looked(grey, keyframe.at_s)
             camera.counters.looks += 1
-            seen, shown = self._observe(camera, Frame(camera.point.id, keyframe.at_s, bgr(frame, STILL_SIDE_PX)))
+            seen, shown = self._observe(camera, Frame(camera.point.id, keyframe.at_s, bgr(frame, STILL_SIDE_PX)), grey)
             found, stills = [*found, *seen], [*stills, *shown]
             camera.counters.lag_s = round(max(self._unix_s() - keyframe.arrival_s, 0.0), 3)
         else:
             camera.counters.unchanged += 1
             camera.hindsight.unchanged(keyframe.at_s)
+        known = camera.scene
+        camera.scene = known.after(grey, keyframe.at_s) if known else Scene.first(grey, keyframe.at_s)
         if found or camera.rules != before:
             sightings = [sighting_to_json(sighting) for sighting in found]
             self._say("observed", camera, {"rules": camera.rules, "sightings": sightings}, stills)
@@ -226,10 +243,12 @@ class Watcher:
         examined = health.step(camera.health, camera.point, picture)
         camera.health = examined.state
         camera.rules = camera.rules | {HEALTH: examined.state.to_json()}
-        stills = [self._eyes.masked_still(bgr(frame, STILL_SIDE_PX))] if _begins(examined.sightings) else []
-        return examined.sightings, stills
+        if not _begins(examined.sightings):
+            return examined.sightings, []
+        moved = camera.moved(picture.luma)
+        return examined.sightings, [self._eyes.masked_still(bgr(frame, STILL_SIDE_PX), moved=moved)]
 
-    def _observe(self, camera: _Camera, frame: Frame) -> _Found:
+    def _observe(self, camera: _Camera, frame: Frame, grey: Luma) -> _Found:
         try:
             observed = self._detector.observe(camera.point, frame, camera.rules)
         except Exception as error:  # noqa: BLE001 - one frame that breaks the detector must not blind every camera
@@ -240,7 +259,10 @@ class Watcher:
         camera.is_running = observed.is_running
         camera.hindsight.looked(observed.look, observed.reasons)
         camera.rules = observed.state | {HEALTH: camera.rules[HEALTH]}
-        return observed.sightings, [still(frame.bgr, observed.detections)] if _begins(observed.sightings) else []
+        if not _begins(observed.sightings):
+            return observed.sightings, []
+        moved = camera.moved(grey)
+        return observed.sightings, [self._eyes.masked_still(frame.bgr, seen=observed.detections, moved=moved)]
 
     def _answer(self, steady_s: float) -> None:
         """Requests for pictures that can be answered now, or no more."""
@@ -248,7 +270,7 @@ class Watcher:
         for request in self._requests:
             camera = self._cameras.get(request.camera_id)
             if camera and camera.newest and steady_s - camera.newest[0] <= FRESH_S:
-                self._show(request, camera.newest[1])
+                self._show(request, camera, camera.newest[1])
             elif camera and not request.until_s:
                 open_requests.append(_Request(request.number, request.camera_id, steady_s + WAIT_S))
             elif camera and steady_s < request.until_s:
@@ -272,14 +294,15 @@ class Watcher:
             return
         self._tell(encode("answer", {"request": number, "ok": True} | told))
 
-    def _show(self, request: _Request, keyframe: Keyframe) -> None:
+    def _show(self, request: _Request, camera: _Camera, keyframe: Keyframe) -> None:
         try:
-            pixels = bgr(self._decoder.decode(keyframe.codec, keyframe.annexb), STILL_SIDE_PX)
+            frame = self._decoder.decode(keyframe.codec, keyframe.annexb)
         except CameraCorrupt as error:
             self._refuse(request.number, error.code, str(error))
             return
         fields = {"request": request.number, "ok": True, "at_s": keyframe.at_s}
-        self._tell(encode("answer", fields, [self._eyes.masked_still(pixels)]))
+        shown = self._eyes.masked_still(bgr(frame, STILL_SIDE_PX), moved=camera.moved(luma(frame)))
+        self._tell(encode("answer", fields, [shown]))
 
     def _refuse(self, number: int, code: str, message: str) -> None:
         self._tell(encode("answer", {"request": number, "ok": False, "code": code, "message": message}))

@@ -34,6 +34,17 @@ class Detections:
     def none(cls, names: tuple[str, ...]) -> Self:
         return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32), names)
 
+    def joined(self, other: "Detections") -> "Detections":
+        """These and those of the same model's other look, doubles included. Raises InvalidInput for another model's."""
+        if other.names != self.names:
+            raise InvalidInput("detections of two models cannot be joined")
+        return Detections(
+            np.concatenate([self.boxes_px, other.boxes_px]),
+            np.concatenate([self.scores, other.scores]),
+            np.concatenate([self.labels, other.labels]),
+            self.names,
+        )
+
     def where(self, keep: NDArray[np.bool_]) -> "Detections":
         """Those boxes for which ``keep`` (n,) is true."""
         return Detections(self.boxes_px[keep], self.scores[keep], self.labels[keep], self.names)

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from detectors.zoo.layouts import LAYOUTS
@@ -18,6 +19,15 @@ EXTERNAL_DATA = b"\x0a\x08location"
 """The key of the entry that names a tensor's external file, as protobuf writes it (onnx.proto, StringStringEntry)."""
 
 
+USES: Mapping[str, tuple[Task, str | None]] = MappingProxyType(
+    {
+        "detector": (Task.BOXES, "person"),
+        "faces": (Task.BOXES, "face"),
+        "density": (Task.DENSITY, None),
+        "change": (Task.CHANGE, None),
+    }
+)
+"""What a model is used for: the task that takes, and the label that it cannot do without."""
 RESIZES = ("letterbox", "shrink", "stretch")
 MAX_TEXT = 500
 
@@ -98,6 +108,17 @@ def find_entry(zoo: Mapping[str, ZooEntry], name: str) -> ZooEntry:
     if name not in zoo:
         raise ModelRefused(f"the zoo has no model {name!r}; it has: {', '.join(sorted(zoo)) or 'none'}")
     return zoo[name]
+
+
+def find_for(use: str, zoo: Mapping[str, ZooEntry], name: str) -> ZooEntry:
+    """The entry for one of ``USES``. Raises ModelRefused: no such name, or not a model for that."""
+    entry = find_entry(zoo, name)
+    task, label = USES[use]
+    if entry.task is not task:
+        raise ModelRefused(f"{name}: layout {entry.layout} gives {entry.task}, but {task} is needed as {use}")
+    if label is not None and label not in entry.labels:
+        raise ModelRefused(f"{name}: it has no label {label!r}, without which it is of no use as {use}")
+    return entry
 
 
 def read_model(entry: ZooEntry) -> bytes:

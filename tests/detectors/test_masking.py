@@ -63,6 +63,54 @@ def test_unsure_people_are_masked_and_the_surely_not_are_not() -> None:
     assert (mask(bgr, found((100, 50, 160, 170), label=2)) == bgr).all()
 
 
+def test_who_stands_near_shows_more_head_than_legs() -> None:
+    """A box as wide as high is a head and shoulders."""
+    masked = mask(picture(), found((100, 50, 200, 150)))
+    assert colours(masked[50:118, 100:200]) <= 9
+
+
+def moved_at(*places: tuple[slice, slice]) -> np.ndarray:
+    moved = np.zeros((20, 30), dtype=bool)
+    for place in places:
+        moved[place] = True
+    return moved
+
+
+def test_what_moves_and_is_no_body_is_masked_where_it_is() -> None:
+    bgr = picture()
+    masked = mask(bgr, Detections.none(NAMES), moved=moved_at((slice(4, 8), slice(10, 14))))
+    assert colours(masked[40:80, 100:140]) <= 16
+    assert (masked[:40] == bgr[:40]).all()
+    assert (masked[:, 140:] == bgr[:, 140:]).all()
+
+
+def test_a_sure_body_accounts_for_what_moves_in_it_and_an_unsure_one_does_not() -> None:
+    bgr, moved = picture(), moved_at((slice(5, 17), slice(10, 16)))
+    sure = mask(bgr, found((100, 50, 160, 170)), moved=moved)
+    assert (sure[95:170, 100:160] == bgr[95:170, 100:160]).all()
+    unsure = mask(bgr, found((100, 50, 160, 170), score=0.3), moved=moved)
+    assert colours(unsure[100:170, 100:160]) <= 30
+
+
+def test_a_rider_is_not_explained_by_the_motorcycle() -> None:
+    names = ("person", "motorcycle")
+    machine = Detections(
+        np.array([[100, 50, 160, 170]], np.float32), np.ones(1, np.float32), np.ones(1, np.int32), names
+    )
+    masked = mask(picture(), machine, moved=moved_at((slice(5, 10), slice(10, 16))))
+    assert colours(masked[50:100, 100:160]) <= 30
+
+
+def test_faces_of_a_face_model_are_masked_with_their_hair() -> None:
+    bgr = picture()
+    face = Detections(
+        np.array([[100, 60, 130, 100]], np.float32), np.full(1, 0.2, np.float32), np.zeros(1, np.int32), ("face",)
+    )
+    masked = mask(bgr, Detections.none(NAMES), face)
+    assert colours(masked[50:110, 92:138]) <= 9
+    assert (masked[115:] == bgr[115:]).all()
+
+
 def test_the_given_picture_stays_as_it_was() -> None:
     bgr = picture()
     before = bgr.copy()

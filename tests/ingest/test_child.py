@@ -25,7 +25,16 @@ from tests.servers import RunningSimulator, run_simulator
 
 CHILD = (sys.executable, "-m", "ingest.child")
 ENVIRONMENT = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": os.environ["PATH"]}
-SETTINGS = {"zoo": None, "detector": "nanodet-g-416", "tiles": "1x1", "networks": "127.0.0.0/8", "log_level": "error"}
+SETTINGS = {
+    "zoo": None,
+    "detector": "nanodet-g-416",
+    "tiles": "1x1",
+    "face_model": None,
+    "density_model": None,
+    "providers": ["cpu"],
+    "networks": "127.0.0.0/8",
+    "log_level": "error",
+}
 ACCOUNT = Credentials("admin", "s3cret")
 
 

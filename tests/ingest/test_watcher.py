@@ -65,8 +65,13 @@ class Script:
 
 
 class Eyes:
-    def masked_still(self, pixels: Pixels, max_side_px: int = 0) -> bytes:
-        del max_side_px
+    """Remembers what it was told to hide besides what it sees itself."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Detections | None, np.ndarray | None]] = []
+
+    def masked_still(self, pixels: Pixels, *, seen: Detections | None = None, moved: np.ndarray | None = None) -> bytes:
+        self.told.append((seen, moved))
         return b"\xff\xd8\xff" + str(pixels.shape).encode()
 
 
@@ -74,7 +79,7 @@ class Scene:
     """A watcher with its surroundings; ``said`` are its messages by op."""
 
     def __init__(self, footage: Footage) -> None:
-        self.line, self.script = Line(), Script()
+        self.line, self.script, self.eyes = Line(), Script(), Eyes()
         self.steady_s = 100.0
         self._reader = Reader()
         self.said: list[Message] = []
@@ -84,7 +89,7 @@ class Scene:
             self.line,
             KeyframeDecoder(),
             self.script,
-            Eyes(),
+            self.eyes,
             lambda data: self.said.extend(self._reader.feed(data)),
             lambda: NOW_S,
             lambda: self.steady_s,
@@ -141,6 +146,29 @@ def test_an_onset_goes_up_with_one_masked_still(scene: Scene) -> None:
     (message,) = scene.of("observed")
     assert len(message.fields["sightings"]) == 1
     assert message.blobs[0].startswith(b"\xff\xd8\xff")
+
+
+def test_what_was_seen_and_what_moved_is_hidden_in_a_still(scene: Scene) -> None:
+    """Also in a picture that somebody asks for, which no rule has judged."""
+    scene.turn(scene.keyframe(0.0))
+    scene.script.sightings = (sighting(),)
+    scene.turn(scene.keyframe(2.0, 1))
+    scene.watcher.obey(Message("picture", {"request": 1, "camera_id": "cam1"}))
+    scene.turn()
+    (seen, moved), (unseen, still_moved) = scene.eyes.told
+    assert seen is not None
+    assert moved is not None
+    assert moved.any()
+    assert not moved.all()
+    assert unseen is None
+    assert still_moved is not None
+    assert still_moved.any()
+
+
+def test_the_first_picture_knows_no_movement(scene: Scene) -> None:
+    scene.script.sightings = (sighting(),)
+    scene.turn(scene.keyframe(0.0))
+    assert [moved for _, moved in scene.eyes.told] == [None]
 
 
 def test_a_frame_that_breaks_the_detector_is_skipped_and_counted(scene: Scene) -> None:
