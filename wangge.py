@@ -20,6 +20,7 @@ from ops.intake_commands import intake_source
 from ops.people_commands import duty, user
 from ops.printing import Json, complain, print_findings, print_json, print_rows
 from ops.registry_commands import camera, grid, registry_of
+from ops.replay_command import replay
 from ops.tls_commands import tls
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ for _name, _part in (
     ("doctor", _doctor),
 ):
     app.add_typer(_part, name=_name)
+app.command()(replay)
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from models.camera import Zone, control_point_from_json, zone_from_json
 from models.errors import InvalidInput, TooLarge
@@ -25,19 +26,29 @@ def read_file(path: Path, most_bytes: int) -> bytes:
 
 def read_zones(path: Path) -> tuple[tuple[Zone, ...], tuple[ControlPoint, ...]]:
     """Zones and control points of a camera, as in the API. Raises InvalidInput, TooLarge."""
+    data = read_file(path, MOST_ZONES_BYTES)
     try:
-        document = json.loads(read_file(path, MOST_ZONES_BYTES))
+        return zones_of(json.loads(data), str(path))
+    except (ValueError, RecursionError) as error:
+        raise _no_zones(str(path), error) from None
+
+
+def zones_of(document: Any, where: str) -> tuple[tuple[Zone, ...], tuple[ControlPoint, ...]]:
+    """What such a file holds; ``where`` it was, for the sentence. Raises InvalidInput."""
+    try:
         return (
             tuple(zone_from_json(zone) for zone in document.get("zones", [])),
             tuple(control_point_from_json(point) for point in document.get("control_points", [])),
         )
-    except InvalidInput:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InvalidInput(
-            f'{path} is not as in {{"zones": [{{"id", "name", "polygon": [[x, y], …], "kinds"}}], '
-            f'"control_points": [{{"x", "y", "lon", "lat"}}]}}: {type(error).__name__} {error}'
-        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _no_zones(where, error) from None
+
+
+def _no_zones(where: str, error: Exception) -> InvalidInput:
+    return InvalidInput(
+        f'{where} is not as in {{"zones": [{{"id", "name", "polygon": [[x, y], …], "kinds"}}], '
+        f'"control_points": [{{"x", "y", "lon", "lat"}}]}}: {type(error).__name__} {error}'
+    )
 
 
 def read_grant(text: str) -> tuple[Role, str]:

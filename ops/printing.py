@@ -77,6 +77,13 @@ def print_findings(findings: "Sequence[Finding]", as_json: bool) -> None:
     raise typer.Exit(1 if any(finding.level.value == "fail" for finding in findings) else 0)
 
 
+def shown(value: float | None) -> str:
+    """A measured number for a table; None is what could not be measured."""
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 def print_rows(rows: Sequence[dict[str, Any]], as_json: bool, none: str) -> None:
     if as_json:
         print_json(rows)
