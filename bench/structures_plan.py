@@ -16,6 +16,7 @@ from bench.structures_sky import DAY_S, START_S
 from bench.structures_solids import draw
 from bench.structures_things import AT_ONCE, STRUCTURES, Thing, sides_of
 from bench.structures_truth import Mask, Nuisance, Structure, mask_of
+from models.errors import NotFound
 from models.frame import Pixels
 
 ACCEPTED_DAYS = 6
@@ -28,6 +29,10 @@ _OF_ONE_SIZE = frozenset({"container", "block", "truck", "van", "scaffold"})
 _MAX_FAR_M = 45.0
 _SHARES = (0.006, 0.12)
 """Of the picture: what is drawn evenly between their logarithms."""
+
+
+Size = tuple[tuple[float, float], float]
+"""(length, width) and height in metres."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,14 @@ class Planner:
             thing = self._placed(kind, float(np.exp(self._chance.uniform(*np.log(_SHARES)))), self._taken)
         if thing is None:
             return None
-        return self.built(self._tinted(thing, float(self._chance.uniform(6, 60))), onset_s, days)
+        return self._built(self._tinted(thing, float(self._chance.uniform(6, 60))), onset_s, days)
+
+    def shed(self, sides_m: tuple[float, float], onset_s: float, days: float) -> Plan:
+        """Nothing but a shed of that size that grows for so many days."""
+        thing = self._placed("shed", 0.05, self._taken, (sides_m, 2.5))
+        if thing is None:
+            raise NotFound("there is no room for that shed in this scene")
+        return Plan((self._built(self._tinted(thing, 40.0), onset_s, days),), (), ())
 
     def _roof(self, blocks: list[Thing]) -> Thing | None:
         """An addition on a building that is put there for it."""
@@ -93,7 +105,7 @@ class Planner:
                 return thing
         return None
 
-    def built(self, thing: Thing, onset_s: float, days: float) -> Structure:
+    def _built(self, thing: Thing, onset_s: float, days: float) -> Structure:
         mask = mask_of(self._pose, thing, 1.0)
         self._taken |= mask
         done_s = onset_s if thing.kind in AT_ONCE else onset_s + days * DAY_S
@@ -101,12 +113,12 @@ class Planner:
         share = float(mask.mean())
         return Structure(f"s{self._number}", thing, self._pose, onset_s, done_s, share, self._contrast(thing, mask))
 
-    def _placed(self, kind: str, share: float, taken: Mask) -> Thing | None:
+    def _placed(self, kind: str, share: float, taken: Mask, size: Size | None = None) -> Thing | None:
         """Where it covers about ``share`` of the picture and hides nothing that is ``taken``; None without room."""
         best: tuple[float, Thing] | None = None
         for _ in range(_TRIES):
-            (length, width), height = sides_of(kind, self._chance)
-            small = 1.0 if kind in _OF_ONE_SIZE else float(self._chance.uniform(0.5, 1))
+            (length, width), height = size or sides_of(kind, self._chance)
+            small = 1.0 if size or kind in _OF_ONE_SIZE else float(self._chance.uniform(0.5, 1))
             thing = self._anywhere(kind, ((length * small, width * small), height * small))
             if thing is None:
                 continue
@@ -120,7 +132,7 @@ class Planner:
                 break
         return None if best is None else best[1]
 
-    def _anywhere(self, kind: str, size: tuple[tuple[float, float], float]) -> Thing | None:
+    def _anywhere(self, kind: str, size: Size) -> Thing | None:
         chance = self._chance
         pixel = chance.uniform((0.06, self._top + 0.04), (0.94, 0.92)) * (WIDTH_PX, HEIGHT_PX)
         x, y = self._pose.on_ground(pixel[None])[0].tolist()

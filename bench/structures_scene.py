@@ -24,7 +24,7 @@ from bench.structures_compose import Composed, Composer, with_cutouts
 from bench.structures_ground import HEIGHT_PX, ORIGIN, WIDTH_PX, Pose
 from bench.structures_lens import Lens
 from bench.structures_places import Cutout, Place, Shot, Split, load, made_place, places
-from bench.structures_plan import ACCEPTED_DAYS, Plan, Planner
+from bench.structures_plan import ACCEPTED_DAYS, Planner
 from bench.structures_sky import DAY_S, START_S, Air, Light, Sky, faces_lit, shadows, snow_field, streaks
 from bench.structures_solids import cast
 from bench.structures_truth import Truth
@@ -35,6 +35,7 @@ LOOKS_A_DAY = 144
 _AUTUMN = np.array([0.82, 0.92, 1.22], np.float32)
 """What leaves do to blue, green and red in a month of the fastest change."""
 _CLOUD_GREY = 205.0
+_SHED_SEED = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +48,16 @@ class Look:
     weather: str
 
 
+SHED_M, SHED_GROWS_DAYS = (5.0, 4.0), 5.0
+SHED_ONSET_S = START_S + (ACCEPTED_DAYS + 2) * DAY_S + 8 * 3600
+
+
 class SimulatedCamera:
     """One camera for ``days`` days from ``START_S``. ``camera`` has control points and one zone of kind
-    illegal_structure; the admin accepts at ``accepted_s`` what was seen until then."""
+    illegal_structure; the admin accepts at ``accepted_s`` what was seen until then. ``with_shed``: nothing happens but
+    that a shed of 20 m² grows over five days."""
 
-    def __init__(self, seed: int, place: Place, days: int, plan: Plan | None = None) -> None:
+    def __init__(self, seed: int, place: Place, days: int, *, with_shed: bool = False) -> None:
         chance = np.random.default_rng([seed, 7])
         split = place.shot.split
         self.seed, self.split, self.days, self.name = seed, split, days, f"{place.shot.name}#{seed}"
@@ -62,7 +68,7 @@ class SimulatedCamera:
         top = 0.5 + (place.shot.top - 0.5) * zoom
         self.camera = _camera(self.name, self.pose, max(top, 0.02))
         planner = Planner(split, seed, self.pose, self._place.plate, max(top, 0.02), days)
-        self.plan = plan or planner.plan()
+        self.plan = planner.shed(SHED_M, SHED_ONSET_S, SHED_GROWS_DAYS) if with_shed else planner.plan()
         self._foliage = _foliage(self._place.plate, place.shot.indoor)
         self.truth = Truth(self.plan.structures, self.plan.nuisances, self._foliage > 0.5)
         self.sky = Sky(split, seed, days, self.pose, place.shot.indoor)
@@ -185,6 +191,13 @@ def simulated_camera(
         # A still has nobody who moves: those of the split's recordings walk there.
         place = replace(place, cutouts=_passers(tuple(shots), data, footage))
     return SimulatedCamera(own, place, days)
+
+
+def camera_with_shed(split: Split, days: int, *, data: Path | None, footage: Path | None) -> SimulatedCamera:
+    """Always the same one: in the first recorded scene of the split under the open sky."""
+    shots = [s for s in places(split, data, footage) if s.has_passers and not s.indoor]
+    place = load(shots[0], data, footage) if shots else made_place(split, _SHED_SEED)
+    return SimulatedCamera(_SHED_SEED, place, days, with_shed=True)
 
 
 @lru_cache(maxsize=2)
