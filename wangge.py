@@ -17,6 +17,7 @@ import typer
 from models.errors import NotFound, WanggeError
 from ops.hindsight_commands import hindsight
 from ops.intake_commands import intake_source
+from ops.model_commands import model
 from ops.people_commands import duty, user
 from ops.printing import Json, complain, print_findings, print_json, print_rows
 from ops.registry_commands import camera, grid, registry_of
@@ -40,6 +41,7 @@ camera.add_typer(hindsight)
 for _name, _part in (
     ("db", _db),
     ("camera", camera),
+    ("model", model),
     ("grid", grid),
     ("user", user),
     ("duty", duty),

@@ -68,6 +68,10 @@ class VideoDesk:
         """What the worker does now."""
         facts = self._ask({"op": "status"}, timeout_s=4).facts
         cameras, fault = facts.get("cameras"), facts.get("fault")
+    def models(self) -> Mapping[str, Any]:
+        """The models that the worker can load. Raises ModelRefused where its zoo cannot be read."""
+        return self._ask({"op": "models"}, timeout_s=4).facts
+
         return Status(cameras if isinstance(cameras, dict) else {}, str(fault) if fault else None)
 
     def _ask(self, request: Mapping[str, Any], data: bytes = b"", *, timeout_s: float) -> Answer:

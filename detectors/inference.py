@@ -1,7 +1,9 @@
 """Inference: a model file to a network that runs. The only user of ONNX Runtime."""
 
+import hashlib
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from detectors.zoo.layouts import LAYOUTS
-from detectors.zoo.manifest import ZooEntry, read_model
+from detectors.zoo.manifest import MAX_BYTES, ZooEntry, read_model
 from detectors.zoo.outputs import Outputs, Task
 from models.errors import ModelRefused
 from models.frame import Pixels
@@ -55,18 +57,7 @@ class Network:
 
         One thread: cameras are spread over processes. Raises ModelRefused, with what is wrong with the model.
         """
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        data = read_model(entry)
-        try:
-            session = ort.InferenceSession(data, options, providers=[*usable(providers), _CPU])
-        except _LOAD_FAILURES as error:
-            raise ModelRefused(
-                f"{entry.name}: not a model that ONNX Runtime can run ({type(error).__name__})"
-            ) from None
+        session = _session(entry.name, read_model(entry), providers)
         _refuse_signature(entry, session)
         network = cls(entry, session)
         network._try_out()
@@ -139,6 +130,22 @@ class Network:
             raise ModelRefused(f"{entry.name}: {fault}")
 
 
+def signature(path: Path) -> tuple[str, list[str], list[str]]:
+    """A model file's sha256, and its inputs and outputs in words. Raises ModelRefused for what is no model."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ModelRefused(f"{path} has more than {MAX_BYTES} bytes")
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelRefused(f"{path} cannot be read: {error.strerror}") from None
+    session = _session(path.name, data, ())
+    takes, gives = (
+        [f"{each.name} {list(each.shape)} {each.type}" for each in side]
+        for side in (session.get_inputs(), session.get_outputs())
+    )
+    return hashlib.sha256(data).hexdigest(), takes, gives
+
+
 def usable(providers: Sequence[str]) -> list[str]:
     """Those of the asked-for providers that this ONNX Runtime has, by its names, the CPU left out."""
     there = ort.get_available_providers()
@@ -155,6 +162,18 @@ def lacking(providers: Sequence[str]) -> str | None:
     has = ", ".join(name for name, (theirs, _) in PROVIDERS.items() if theirs in there)
     bring = ", ".join(dict.fromkeys(f"{name} comes with {PROVIDERS[name][1]}" for name in missing))
     return f"asked to run models on {', '.join(missing)}, this ONNX Runtime has {has}: {bring}; going on without"
+
+
+def _session(name: str, data: bytes, providers: Sequence[str]) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return ort.InferenceSession(data, options, providers=[*usable(providers), _CPU])
+    except _LOAD_FAILURES as error:
+        raise ModelRefused(f"{name}: not a model that ONNX Runtime can run ({type(error).__name__})") from None
 
 
 def resized(bgr: Pixels, size: tuple[int, int]) -> Pixels:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,17 +54,19 @@ class _Glance:
     features: tuple[FeatureMap, ...]
 
 
-class Perception:
-    """A loaded detector. Not to be shared between threads that look at the same time."""
+class _Loaded:
+    """A loaded model. Not to be shared between threads that look at the same time."""
+
+    task: ClassVar[Task]
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._layout = BOX_LAYOUTS[network.entry.layout]
 
     @classmethod
     def load(cls, entry: ZooEntry, providers: Sequence[str] = ()) -> Self:
         """On the first of ``providers`` that there is. Raises ModelRefused, with what is wrong with the model."""
-        _refuse_task(entry, Task.BOXES)
+        if entry.task is not cls.task:
+            raise ModelRefused(f"{entry.name}: layout {entry.layout} gives {entry.task}, {cls.task} is needed here")
         return cls(Network.load(entry, providers))
 
     @property
@@ -73,7 +75,28 @@ class Perception:
 
     @property
     def model(self) -> str:
+        """Name and version."""
         return self._network.entry.model
+
+    @property
+    def provider(self) -> str:
+        """What it runs on, as ``settings.PROVIDERS`` names it."""
+        return self._network.provider
+
+    @property
+    def is_fixed(self) -> bool:
+        """It takes pictures of one size only."""
+        return self._network.fixed_px is not None
+
+
+class Perception(_Loaded):
+    """A detector."""
+
+    task = Task.BOXES
+
+    def __init__(self, network: Network) -> None:
+        super().__init__(network)
+        self._layout = BOX_LAYOUTS[network.entry.layout]
 
     def look(self, bgr: Pixels, tiling: Tiling, min_score: float) -> Seen:
         """Everything in the picture, shape (height, width, 3) uint8, that scores at least ``min_score``."""
@@ -114,18 +137,14 @@ class Perception:
         return _Glance(boxes[solid], scores[solid], labels[solid], features)
 
 
-class CrowdCounter:
-    """A loaded density model."""
+class CrowdCounter(_Loaded):
+    """A density model."""
+
+    task = Task.DENSITY
 
     def __init__(self, network: Network) -> None:
-        self._network = network
+        super().__init__(network)
         self._layout = MAP_LAYOUTS[network.entry.layout]
-
-    @classmethod
-    def load(cls, entry: ZooEntry, providers: Sequence[str] = ()) -> Self:
-        """As ``Perception.load``."""
-        _refuse_task(entry, Task.DENSITY)
-        return cls(Network.load(entry, providers))
 
     def count(self, bgr: Pixels) -> DensityMap:
         """Persons per cell of the picture, shape (height, width, 3) uint8, in at most ``MAX_CELLS`` cells a side.
@@ -143,22 +162,14 @@ class CrowdCounter:
         return DensityMap(persons[:rows, :columns].copy(), cell, self._network.entry.model).coarser()
 
 
-class ChangeFinder:
-    """A loaded change network."""
+class ChangeFinder(_Loaded):
+    """A change network."""
+
+    task = Task.CHANGE
 
     def __init__(self, network: Network) -> None:
-        self._network = network
+        super().__init__(network)
         self._layout = MAP_LAYOUTS[network.entry.layout]
-
-    @classmethod
-    def load(cls, entry: ZooEntry, providers: Sequence[str] = ()) -> Self:
-        """As ``Perception.load``."""
-        _refuse_task(entry, Task.CHANGE)
-        return cls(Network.load(entry, providers))
-
-    @property
-    def model(self) -> str:
-        return self._network.entry.model
 
     def compare(self, reference: Pixels, look: Pixels) -> NDArray[np.float32]:
         """(kinds, rows, columns) float32, 0..1: how sure it is that a cell of ``look`` shows something new; the cells
@@ -180,8 +191,3 @@ class ChangeFinder:
         scale = spec.long_side_px / max(bgr.shape[:2])
         height, width = (max(1, round(side * scale / spec.multiple_px)) * spec.multiple_px for side in bgr.shape[:2])
         return width, height
-
-
-def _refuse_task(entry: ZooEntry, task: Task) -> None:
-    if entry.task is not task:
-        raise ModelRefused(f"{entry.name}: layout {entry.layout} gives {entry.task}, {task} is needed here")

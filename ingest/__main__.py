@@ -105,6 +105,7 @@ def run(settings: Settings, environ: dict[str, str], stop: threading.Event) -> N
             "mask": clerk.mask,
             "probe": clerk.probe,
             "explain": clerk.explain,
+            "models": clerk.models,
             "rehearse": clerk.rehearse,
         }
         with Desk(settings.video_desk, handlers):

@@ -1,4 +1,4 @@
-"""What the video desk answers: probe, picture, mask, status, explain, rehearse.
+"""What the video desk answers: probe, picture, mask, status, models, explain, rehearse.
 
 What a stranger sent is never decoded in this process.
 """
@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
+from detectors.zoo.manifest import read_zoo, to_json
 from ingest.images import check_picture
 from ingest.messages import camera_error, source_to_json
 from ingest.pipes import Message, encode
@@ -30,6 +32,9 @@ JOB_WAIT_S = 4.0
 ACCOUNT_WAIT_S = 8.0
 MAX_WARNINGS = 8
 _JPEG = b"\xff\xd8\xff"
+
+_USES = {"detector": "detector", "faces": "face_model", "density": "density_model"}
+"""What models are used for, and the children's setting that names each."""
 
 Answer = tuple[dict[str, Any], bytes]
 
@@ -65,6 +70,12 @@ class Clerk:
         camera_id = _text(fields, "camera_id")
         message = _within(_within(self._worker.picture(camera_id), ANSWER_S), PICTURE_S)
         return _answer(message, {"at_s": message.fields.get("at_s")})
+
+    def models(self, _fields: Mapping[str, Any], _data: bytes) -> Answer:
+        """The models that children can load, and which are set for what. Raises ModelRefused."""
+        zoo = read_zoo(Path(self._settings["zoo"]) if self._settings["zoo"] else None)
+        in_use = {use: self._settings[name] for use, name in _USES.items()}
+        return {"ok": True, "models": [to_json(entry, in_use) for entry in zoo.values()]}, b""
 
     def explain(self, fields: Mapping[str, Any], _data: bytes) -> Answer:
         """What the camera's rules said since ``since_s``, Unix seconds."""

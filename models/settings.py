@@ -56,6 +56,11 @@ class Settings:
     log_level: str
 
     @property
+    def models(self) -> Mapping[str, str | None]:
+        """By use, the zoo entry that is set for it, None where none is."""
+        return {"detector": self.detector, "faces": self.face_model, "density": self.density_model}
+
+    @property
     def evidence(self) -> Path:
         """Masked pictures, content-addressed."""
         return self.data / "evidence"
@@ -195,7 +200,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         detector_tiles=read("WANGGE_DETECTOR_TILES", _tiles),
         density_model=read("WANGGE_DENSITY_MODEL", str) or None,
         face_model=read("WANGGE_FACE_MODEL", str) or None,
-        providers=read("WANGGE_PROVIDERS", _providers),
+        providers=read("WANGGE_PROVIDERS", parse_providers),
         claim_lease_s=read("WANGGE_CLAIM_LEASE_S", _between(1, 86_400)),
         storm_limit=read("WANGGE_STORM_LIMIT", _between(1, 1000)),
         town_level=read("WANGGE_TOWN_LEVEL", _between(1, 20)),
@@ -239,7 +244,8 @@ def _tiles(text: str) -> str:
     return text
 
 
-def _providers(text: str) -> tuple[str, ...]:
+def parse_providers(text: str) -> tuple[str, ...]:
+    """The names of what models run on, the best first. Raises InvalidInput."""
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
     if any(name not in PROVIDERS for name in names):
         raise InvalidInput(f"it must be names out of {', '.join(PROVIDERS)}, comma-separated")

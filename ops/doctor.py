@@ -17,7 +17,7 @@ from alerts.audit import audit as verify
 from alerts.database import open_database, schema_fault
 from alerts.queue import check_redis, connect
 from api.tls import WARN_S, context_of, day, pair_of, read_certificate
-from detectors.zoo.manifest import find_entry, read_model, read_zoo
+from detectors.zoo.manifest import find_for, read_model, read_zoo
 from models.errors import Unavailable, WanggeError
 from models.settings import Settings
 from ops import valkey
@@ -172,14 +172,18 @@ def _tls(settings: Settings, now_s: float) -> Iterator[Finding]:
 
 
 def _model(settings: Settings) -> Iterator[Finding]:
-    try:
-        entry = find_entry(read_zoo(settings.zoo), settings.detector)
-        read_model(entry)
-    except WanggeError as error:
-        fix = "get the file again from where it came; or set WANGGE_ZOO and WANGGE_DETECTOR to one that is whole"
-        yield fail("model", str(error), fix)
-    else:
-        yield ok("model", f"{entry.model} is the file that the zoo names ({entry.licence})")
+    fix = "get the file again from where it came; or set WANGGE_ZOO and {variable} to one that is whole"
+    variables = {"detector": "WANGGE_DETECTOR", "faces": "WANGGE_FACE_MODEL", "density": "WANGGE_DENSITY_MODEL"}
+    for use, name in settings.models.items():
+        if name is None:
+            continue
+        try:
+            entry = find_for(use, read_zoo(settings.zoo), name)
+            read_model(entry)
+        except WanggeError as error:
+            yield fail("model", str(error), fix.format(variable=variables[use]))
+        else:
+            yield ok("model", f"{entry.model} is the file that the zoo names ({entry.licence})")
 
 
 def _vision() -> Iterator[Finding]:

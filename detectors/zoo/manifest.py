@@ -121,6 +121,21 @@ def find_for(use: str, zoo: Mapping[str, ZooEntry], name: str) -> ZooEntry:
     return entry
 
 
+def to_json(entry: ZooEntry, in_use: Mapping[str, str | None]) -> dict[str, Any]:
+    """What people are shown of a model; ``in_use``: by use, the name of the model that is set for it."""
+    return {
+        "name": entry.name,
+        "version": entry.sha256[:12],
+        "task": entry.task.value,
+        "layout": entry.layout,
+        "labels": list(entry.labels),
+        "licence": entry.licence,
+        "origin": entry.origin,
+        "used_as": [use for use, name in in_use.items() if name == entry.name],
+        "card": vars(entry.card).copy(),
+    }
+
+
 def read_model(entry: ZooEntry) -> bytes:
     """The model file's bytes, checked. Raises ModelRefused: missing, too large, another hash, external data."""
     try:

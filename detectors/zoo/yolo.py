@@ -76,7 +76,7 @@ class YoloV8:
         expected = f"(1, {4 + labels}, cells)"
         if found.ndim == 3 and found.shape[2] == 6 and found.shape[1] > 6:
             return f"the output has shape {found.shape}, expected {expected}: export it without NMS (end-to-end off)"
-        if found.ndim == 3 and found.shape[1] > found.shape[2]:
+        if found.ndim == 3 and found.shape[2] in (4 + labels, 5 + labels):
             return f"the output has shape {found.shape}, expected {expected}: is it turned on its side, or YOLOX?"
         if found.ndim == 3 and found.shape[0] == 1 and found.shape[1] != 4 + labels:
             return f"the output tells {found.shape[1] - 4} classes apart, the zoo names {labels} labels"

@@ -224,6 +224,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ("GET", "/v1/grids/{code}/calendar"): Call(P.GRID_READ),
     ("PUT", "/v1/grids/{code}/calendar"): Call(P.POLICY_WRITE, lambda _: {"json": {}}),
     ("DELETE", "/v1/grids/{code}/calendar"): Call(P.POLICY_WRITE),
+    ("GET", "/v1/models"): Call(P.CAMERA_READ, by_grid=False),
     ("GET", "/v1/cameras"): Call(P.CAMERA_READ, by_grid=False),
     ("POST", "/v1/cameras"): Call(P.CAMERA_WRITE, _new_camera),
     ("POST", "/v1/cameras/probe"): Call(P.CAMERA_WRITE, lambda _: {"json": {"url": "rtsp://10.0.0.1/"}}, by_grid=False),

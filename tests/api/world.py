@@ -71,6 +71,7 @@ class FakeDesk:
             "picture": ({"ok": True}, MASKED),
             "mask": ({"ok": True}, MASKED),
             "status": ({"ok": True, "cameras": {}}, b""),
+            "models": ({"ok": True, "models": []}, b""),
             "explain": ({"ok": True, "said": {}}, b""),
             "rehearse": ({"ok": True, "from_s": None, "until_s": None, "looks": 0, "raised": [], "said": {}}, b""),
         }

@@ -54,6 +54,35 @@ def tiny_nanodet(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
+def constant_model(
+    outputs: dict[str, np.ndarray], shapes: Any = ((1, 3, "height", "width"),), dtype: int = TensorProto.FLOAT
+) -> onnx.ModelProto:
+    """Says the same whatever it is shown: what an adapter reads out of given numbers."""
+    inputs = [helper.make_tensor_value_info(f"in_{i}", TensorProto.FLOAT, list(s)) for i, s in enumerate(shapes)]
+    nodes, weights, given = [], [], []
+    for name, values in outputs.items():
+        weights.append(numpy_helper.from_array(values.astype(np.float32), f"{name}_values"))
+        nodes.append(helper.make_node("Cast", [f"{name}_values"], [name], to=dtype))
+        given.append(helper.make_tensor_value_info(name, dtype, None))
+    graph = helper.make_graph(nodes, "constant", inputs, given, weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def tiny_map(stride: int = 8, channels: int = 3, gain: float = 1.0, bias: float = 0.0, name: str = "density") -> Any:
+    """(1, 1, rows, columns): a cell's mean brightness in the last three channels, times ``gain``, plus ``bias``."""
+    kernel = np.zeros((1, channels, 1, 1), np.float32)
+    kernel[0, -3:] = gain / 3
+    weights = [numpy_helper.from_array(kernel, "w"), numpy_helper.from_array(np.full(1, bias, np.float32), "b")]
+    nodes = [
+        helper.make_node("AveragePool", ["image"], ["pool"], kernel_shape=[stride] * 2, strides=[stride] * 2),
+        helper.make_node("Conv", ["pool", "w", "b"], [name]),
+    ]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, channels, "height", "width"])
+    given = helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+    graph = helper.make_graph(nodes, "map", [image], [given], weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
 def write_zoo(folder: Path, model: bytes, **changes: Any) -> Path:
     """A zoo.toml with one entry, "tiny", for these bytes. ``changes`` replace fields; None leaves one out."""
     (folder / "tiny.onnx").write_bytes(model)
@@ -70,10 +99,13 @@ def write_zoo(folder: Path, model: bytes, **changes: Any) -> Path:
         "mean": [0.0, 0.0, 0.0],
         "std": [255.0, 255.0, 255.0],
     } | changes
-    of_input = ("long_side_px", "multiple_px", "channels", "mean", "std")
+    of_input = ("long_side_px", "multiple_px", "channels", "mean", "std", "resize", "fill")
+    card = fields.pop("card", None)
     rows = {name: f"{name} = {_toml(value)}" for name, value in fields.items() if value is not None}
     text = "\n".join(row for name, row in rows.items() if name not in of_input)
     text = f"[tiny]\n{text}\n[tiny.input]\n" + "\n".join(rows[name] for name in of_input if name in rows)
+    if card is not None:
+        text += "\n[tiny.card]\n" + "\n".join(f"{name} = {_toml(value)}" for name, value in card.items())
     path = folder / "zoo.toml"
     path.write_text(text, encoding="utf-8")
     return path

@@ -7,7 +7,15 @@ import pytest
 from ingest.clerk import Clerk
 from ingest.pipes import Message, Reader
 from models.camera import SourceUrl
-from models.errors import CameraError, CameraUnauthorised, CameraUrlInvalid, InvalidInput, TooManyAttempts, Unavailable
+from models.errors import (
+    CameraError,
+    CameraUnauthorised,
+    CameraUrlInvalid,
+    InvalidInput,
+    ModelRefused,
+    TooManyAttempts,
+    Unavailable,
+)
 from tests.ingest.worker_samples import JPEG
 
 PHOTO = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (10).to_bytes(4, "big") * 2
@@ -174,3 +182,15 @@ def test_a_rehearsal_of_nonsense_is_refused_before_the_child_hears_of_it(fields:
     with pytest.raises(InvalidInput):
         Clerk(worker, Jobs(Unavailable("x")), {}).rehearse(fields, b"")
     assert worker.recalled == []
+
+
+def test_models_are_told_with_what_they_are_used_for() -> None:
+    settings = {"zoo": None, "detector": "nanodet-g-416", "face_model": None, "density_model": None}
+    told, _ = Clerk(Asked(), Jobs(Unavailable("x")), settings).models({}, b"")
+    (shipped,) = [model for model in told["models"] if model["name"] == "nanodet-g-416"]
+    assert (shipped["used_as"], shipped["licence"]) == (["detector"], "Apache-2.0")
+
+
+def test_a_zoo_that_cannot_be_read_is_said() -> None:
+    with pytest.raises(ModelRefused, match="cannot be read"):
+        Clerk(Asked(), Jobs(Unavailable("x")), {"zoo": "/none/zoo.toml"}).models({}, b"")
