@@ -1,6 +1,7 @@
 """Truth files: what fits is read; what does not is refused with a sentence for each fault."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ def test_the_example_and_the_truths_of_the_bench_fit_their_schema() -> None:
     example = truth_of(json.dumps(EXAMPLE).encode(), "example")
     check_truth(example, camera_of(example), 200.0)
     assert sorted(path.stem for path in TRUTHS.glob("*.json")) >= ["car_detection", "highway"]
+    (shown,) = re.findall(r"```json\n(.*?)```", (TRUTHS.parents[1] / "docs" / "accuracy.md").read_text(), re.S)
+    documented = truth_of(shown.encode(), "docs/accuracy.md")
+    check_truth(documented, camera_of(documented), 200.0)
     for path in TRUTHS.glob("*.json"):
         known = read_truth(path)
         check_truth(known, camera_of(known), 1000.0)
