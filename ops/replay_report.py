@@ -94,7 +94,8 @@ def kind_row(rated: Rated, kind: KindScore) -> dict[str, str]:
 
 
 def _of_rate(rated: Rated, camera: CameraPoint) -> str:
-    parts = [f"<h2>{escape(rated.rate)}</h2>", _table([kind_row(rated, kind) for kind in rated.score.kinds])]
+    kinds = [kind_row(rated, kind) | {"kind": f"{KINDS[kind.kind].name_zh} {kind.kind}"} for kind in rated.score.kinds]
+    parts = [f"<h2>{escape(rated.rate)}</h2>", _table(kinds)]
     for outcome, name in OUTCOMES.items():
         found = [verdict for verdict in rated.score.verdicts if verdict.outcome == outcome]
         if found:
