@@ -11,6 +11,7 @@ from models.errors import Fault, InvalidInput
 from models.geo import ControlPoint, GeoPoint, GroundPlane, distance_m
 from models.incident import KINDS, kind_of
 from models.text import checked_text
+from models.vision import Vision
 
 MOST_ZONES = 50
 LONGEST_ABOUT = 64
@@ -40,6 +41,7 @@ class NewCamera:
     enabled: bool = True
     site: str | None = None
     upstream: str | None = None
+    vision: Vision = field(default_factory=Vision)
 
     def __post_init__(self) -> None:
         """Raises InvalidInput; ``faults`` names each field."""

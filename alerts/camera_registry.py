@@ -30,6 +30,7 @@ from models.people import Actor, Grid, Permission
 from models.tables import cameras
 from models.text import checked_text
 from models.ulid import new_ulid
+from models.vision import vision_from_json, vision_to_json
 
 _CHANGEABLE = frozenset(field.name for field in fields(NewCamera))
 
@@ -186,6 +187,7 @@ def _values(camera: NewCamera, grid: Grid) -> dict[str, Any]:
         "enabled": camera.enabled,
         "site": camera.site,
         "upstream": camera.upstream,
+        "vision": vision_to_json(camera.vision),
     }
 
 
@@ -203,6 +205,7 @@ def _entered(row: Row[Any]) -> NewCamera:
         enabled=point.enabled,
         site=point.site,
         upstream=point.upstream,
+        vision=point.vision,
     )
 
 
@@ -221,6 +224,7 @@ def _point(row: Row[Any], credentials: Credentials | None = None) -> CameraPoint
         version=row.version,
         site=row.site,
         upstream=row.upstream,
+        vision=vision_from_json(row.vision or {}),
     )
 
 

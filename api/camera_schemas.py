@@ -9,6 +9,7 @@ from api.registry_schemas import GridCode, Name, example
 from api.schemas import Body, Free, Number, Point, Text, Version, at_or_none
 from models.camera import CameraPoint, control_point_to_json, zone_to_json
 from models.hours import MOST_SPANS
+from models.vision import vision_to_json
 
 About = Annotated[Text, Field(min_length=1, max_length=64, examples=["交换机-3"])]
 CameraUrl = Annotated[SecretStr, Field(min_length=1, max_length=2048, examples=["rtsp://viewer:secret@10.1.2.3/ch1"])]
@@ -110,6 +111,7 @@ class NewCameraAsked(Body):
     enabled: bool = True
     site: About | None = None
     upstream: About | None = Field(None, description="the switch or recorder without which it is dark")
+    vision: Free = Field(default_factory=dict, description="how it is to be looked at: counting, by `wangge calibrate`")
 
 
 class CameraChange(Body):
@@ -129,6 +131,7 @@ class CameraChange(Body):
     enabled: bool | None = None
     site: About | None = None
     upstream: About | None = None
+    vision: Free | None = Field(None, description="replaces all of it; {}: nothing is set")
 
 
 class CameraShown(BaseModel):
@@ -145,6 +148,7 @@ class CameraShown(BaseModel):
     enabled: bool
     site: str | None
     upstream: str | None
+    vision: dict[str, Any]
     status: CameraStatus
 
 
@@ -168,6 +172,7 @@ class CameraFeature(BaseModel):
             enabled=camera.enabled,
             site=camera.site,
             upstream=camera.upstream,
+            vision=vision_to_json(camera.vision),
             status=CameraStatus.of(status),
         )
         return cls(id=camera.id, geometry=Point(**camera.place.geojson()), properties=shown)

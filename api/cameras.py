@@ -26,6 +26,7 @@ from models.camera import SourceUrl, control_point_from_json, zone_from_json
 from models.errors import InvalidInput, WanggeError
 from models.geo import ControlPoint, GeoPoint
 from models.people import Permission
+from models.vision import vision_from_json
 
 _PLAIN = {"name", "purpose", "grid_code", "enabled", "site", "upstream"}
 router = APIRouter(tags=["cameras"])
@@ -80,6 +81,7 @@ def add_camera(house: House, who: Writer, asked: NewCameraAsked, response: Respo
         enabled=asked.enabled,
         site=asked.site,
         upstream=asked.upstream,
+        vision=vision_from_json(asked.vision),
     )
     camera = house.registry.add_camera(who.actor, new)
     response.headers["Location"] = f"/v1/cameras/{camera.id}"
@@ -124,6 +126,8 @@ def change_camera(house: House, who: Writer, camera_id: Id, asked: CameraChange)
         changes["zones"] = _zones(asked.zones)
     if asked.control_points is not None:
         changes["control_points"] = _control_points(asked.control_points)
+    if asked.vision is not None:
+        changes["vision"] = vision_from_json(asked.vision)
     camera = house.registry.change_camera(who.actor, camera_id, changes, asked.expected_version)
     return CameraFeature.of(camera, statuses(house).get(camera.id))
 

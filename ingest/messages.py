@@ -16,6 +16,7 @@ from models.camera import (
 from models.errors import CameraError, InvalidInput
 from models.geo import GeoPoint
 from models.incident import Incident, Sighting, incident_from_json, incident_to_json
+from models.vision import vision_from_json, vision_to_json
 
 MAX_REASON = 1000
 """Characters that are believed of a sentence that a child says."""
@@ -52,6 +53,7 @@ def camera_to_json(camera: CameraPoint) -> dict[str, Any]:
         "zones": [zone_to_json(zone) for zone in camera.zones],
         "control_points": [control_point_to_json(point) for point in camera.control_points],
         "version": camera.version,
+        "vision": vision_to_json(camera.vision),
     }
 
 
@@ -67,6 +69,7 @@ def camera_from_json(data: Mapping[str, Any]) -> CameraPoint:
         zones=tuple(zone_from_json(zone) for zone in data["zones"]),
         control_points=tuple(control_point_from_json(point) for point in data["control_points"]),
         version=data["version"],
+        vision=vision_from_json(data["vision"]),
     )
 
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from models.errors import CameraUrlInvalid, InvalidInput
 from models.geo import ControlPoint, GeoPoint
 from models.hours import Hours, hours_from_json, hours_to_json
+from models.vision import Vision
 
 DEFAULT_PORT = {"rtsp": 554, "rtsps": 322}
 """RFC 2326 and RFC 7826."""
@@ -178,7 +179,7 @@ class Zone:
 @dataclass(frozen=True)
 class CameraPoint:
     """A registered camera. ``place`` is where it stands; ``purpose`` is why it may be watched; ``upstream`` the
-    switch or recorder without which it is dark."""
+    switch or recorder without which it is dark; ``vision`` how it is to be looked at."""
 
     id: str
     code: str
@@ -193,6 +194,7 @@ class CameraPoint:
     version: int = 1
     site: str | None = None
     upstream: str | None = None
+    vision: Vision = field(default_factory=Vision)
 
 
 def zone_to_json(zone: Zone) -> dict[str, Any]:

@@ -207,6 +207,7 @@ cameras = Table(
     Column("changed_s", Double, nullable=False),
     Column("site", String(64), comment="the building, square or pole that it belongs to"),
     Column("upstream", String(64), comment="the switch or recorder without which it is dark"),
+    Column("vision", JSON, comment="how it is to be looked at; null: nothing is set"),
 )
 
 alerts = Table(

@@ -15,10 +15,12 @@ from alerts.database import reading, writing
 from alerts.registry import Registry
 from alerts.vault import Vault
 from models.camera import Credentials, SourceUrl, Zone
+from models.counting import Counting
 from models.errors import Conflict, Forbidden, InvalidInput, NotFound, StaleVersion
 from models.geo import ControlPoint, GeoPoint
 from models.people import SYSTEM, Permission, Role
 from models.tables import cameras
+from models.vision import Vision
 
 pytestmark = pytest.mark.both_databases
 
@@ -185,6 +187,17 @@ def test_changes_carry_the_version_that_was_seen(scene: Scene) -> None:
         scene.registry.change_camera(admin, added.id, {"name": "\x1b[31m"}, 2)
     with pytest.raises(Forbidden):
         scene.registry.change_camera(actor(Role.OPERATOR, "A"), added.id, {"name": "x"}, 2)
+
+
+def test_how_a_camera_is_looked_at_is_kept_and_changed_alone(scene: Scene) -> None:
+    added = scene.registry.add_camera(SYSTEM, new())
+    assert added.vision == Vision()
+    vision = Vision(counting=Counting("tiny@1", 2, 2, 320, ((0.2, 0.5),), 10, 41, 2.4, 4.9))
+    changed = scene.registry.change_camera(SYSTEM, added.id, {"vision": vision}, 1)
+    assert changed == replace(added, vision=vision, version=2)
+    assert scene.registry.change_camera(SYSTEM, added.id, {"name": "广场西"}, 2).vision == vision
+    (watched,) = scene.registry.all_cameras().cameras
+    assert watched.vision == vision
 
 
 def test_a_camera_moves_with_its_place_and_not_out_of_ones_grids(scene: Scene) -> None:

@@ -5,9 +5,12 @@ import base64
 import pytest
 from world import MASKED, NORTH, PLACES, World, grid, square
 
+from models.counting import Counting
+
 SECRET = "hunter2-secret"
 
 NIGHT = {"spans": [[1320, 360]], "weekdays": [0, 1, 2, 3, 4, 5, 6], "zone": "Asia/Shanghai"}
+COUNTING = Counting("tiny@1", 2, 2, 320, ((0.2, 0.5),), 10, 41, 2.4, 4.9).to_json()
 
 
 def test_cameras_are_a_page_of_geojson_without_credentials(world: World) -> None:
@@ -49,6 +52,10 @@ def test_a_camera_is_registered_changed_and_its_version_kept(world: World) -> No
         half = client.patch(url, json={"expected_version": 2, "lon": 1.0})
         again = client.post("/v1/cameras", json=body)
         read = client.get(url)
+        fitted = client.patch(url, json={"expected_version": 2, "vision": {"counting": COUNTING}})
+        unset = client.patch(url, json={"expected_version": 3, "vision": {}})
+    assert made.json()["properties"]["vision"] == unset.json()["properties"]["vision"] == {}
+    assert fitted.json()["properties"]["vision"] == {"counting": COUNTING}
     assert made.status_code == 201
     assert made.json()["properties"]["grid_code"] == NORTH
     assert made.json()["properties"]["name"] == "<b>门口</b>"
@@ -82,6 +89,8 @@ def test_a_camera_is_registered_changed_and_its_version_kept(world: World) -> No
             "no time zone 'Mars/Base'",
         ),
         ({"code": "61090200009990000001"}, "131"),
+        ({"vision": {"counting": {"threshold": 0.3}}}, "counting, as `wangge calibrate` fits it, has exactly"),
+        ({"vision": {"colour": "red"}}, "vision has no 'colour'"),
     ],
 )
 def test_a_camera_that_cannot_be_is_refused_in_words(world: World, change: dict[str, object], word: str) -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,12 +12,15 @@ from ingest.messages import (
     sighting_to_json,
 )
 from models.camera import Credentials
+from models.counting import Counting
 from models.errors import CameraError, CameraNotFound, InvalidInput
+from models.vision import Vision
 from tests.ingest.worker_samples import camera, sighting
 
 
 def test_a_camera_goes_down_whole_with_its_password() -> None:
-    sent = camera(account=Credentials("admin", "s3cret"))
+    counting = Counting("tiny@1", 2, 2, 320, ((0.2, 0.5),), 10, 41, 2.4, 4.9)
+    sent = replace(camera(account=Credentials("admin", "s3cret")), vision=Vision(counting=counting))
     assert camera_from_json(camera_to_json(sent)) == sent
 
 
