@@ -91,14 +91,13 @@ class Planner:
 
     def _roof(self, blocks: list[Thing]) -> Thing | None:
         """An addition on a building that is put there for it."""
-        for _ in range(8):
+        for _ in range(12):
             block = self._placed("block", float(self._chance.uniform(0.02, 0.08)), self._taken)
             if block is None:
                 continue
             (length, _), height = sides_of("roof", self._chance)
-            thing = dataclasses.replace(
-                block, kind="roof", sides_m=(length, block.sides_m[1]), height_m=height, base_m=block.height_m
-            )
+            sides = (min(length, block.sides_m[0]), block.sides_m[1])
+            thing = dataclasses.replace(block, kind="roof", sides_m=sides, height_m=height, base_m=block.height_m)
             if _in_picture(_hull(self._pose, thing)):
                 blocks.append(block)
                 self._taken |= mask_of(self._pose, block, 1.0)
@@ -177,7 +176,8 @@ class Planner:
         for kind, most in counts.items():
             for _ in range(int(chance.integers(0, most + 1))):
                 begin_s = START_S + DAY_S * float(chance.uniform(0, self._days - 0.2))
-                stays = float(np.exp(chance.uniform(np.log(0.08), np.log(longest))))
+                briefly = float(np.exp(chance.uniform(np.log(0.08), np.log(longest))))
+                stays = briefly if chance.random() < 0.6 else float(chance.uniform(1, longest))
                 share = float(np.exp(chance.uniform(*np.log(_SHARES))))
                 end_s = begin_s + DAY_S * stays
                 beside = [n.mask for n in found if n.begin_s < end_s and begin_s < n.end_s]
