@@ -55,6 +55,8 @@ def replay(
     from ops.replay_truth import camera_of, read_truth
 
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # stdout is for the answer
+    if report and not report.absolute().parent.is_dir():
+        raise InvalidInput(f"{report} cannot be written: there is no folder {report.parent}")
     known = read_truth(truth)
     point = camera_of(known, camera)
     detector, eyes = open_pipeline(context.obj())

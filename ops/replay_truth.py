@@ -24,6 +24,7 @@ MOST_BYTES = 10_000_000
 LONGEST_S = 31 * 86_400.0
 BEGINS_AT = datetime(2026, 1, 5, 2, 0, tzinfo=UTC)
 """10:00 on a Monday in China: when footage was taken that does not say so."""
+FIRST_AT, LAST_AT = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 COUNTING = frozenset({"crowding"})
 
 Seconds = Annotated[float, Field(ge=0, le=LONGEST_S)]
@@ -74,7 +75,7 @@ class Truth(_Part):
     alarms in the time between count for nothing. ``tolerance_s``: how exact onset and end are."""
 
     note: str = ""
-    begins_at: AwareDatetime = BEGINS_AT
+    begins_at: Annotated[AwareDatetime, Field(ge=FIRST_AT, le=LAST_AT)] = BEGINS_AT
     fps: Annotated[float, Field(ge=0.001, le=240)] | None = None
     tolerance_s: Annotated[float, Field(ge=0, le=60)] = 2.0
     camera: View = View()

@@ -90,6 +90,7 @@ def test_slow_footage_is_replayed_at_the_rates_that_it_has(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("footage", "known", "said"),
     [
+        ("clip.mp4", "{}", "there is no folder"),
         ("none.mp4", "{}", "none.mp4 is not there"),
         ("clip.mp4", "{", "t.json is no truth file"),
         ("clip.mp4", '{"incidents": [{"kind": "flood", "onset_s": 1}]}', "the truth does not fit"),
@@ -101,6 +102,7 @@ def test_the_command_line_answers_with_a_sentence(
 ) -> None:  # fmt: skip
     (tmp_path / "t.json").write_text(known)
     words = ["wangge", "replay", str(clip.with_name(footage)), "--truth", str(tmp_path / "t.json")]
+    words += ["--report", str(tmp_path / "none" / "report.html")] if "folder" in said else []
     monkeypatch.setattr("sys.argv", words)
     assert wangge.main() == 1
     assert said in capsys.readouterr().err

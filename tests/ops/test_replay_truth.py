@@ -48,6 +48,7 @@ def test_the_example_and_the_truths_of_the_bench_fit_their_schema() -> None:
         (b'{"incidents": [{"kind": "intrusion", "onset_s": NaN}]}', "finite number"),
         (b'{"counts": [{"zone": "a", "at_s": 1, "persons": 2.5}]}', "counts.0.persons"),
         (b'{"begins_at": "2026-01-05T10:00:00"}', "timezone"),
+        (b'{"begins_at": "0001-01-01T00:00:00Z"}', "begins_at: Input should be greater"),
         (b"[" * 100_000, "Invalid JSON"),
     ],
 )
