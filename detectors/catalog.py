@@ -4,12 +4,20 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from detectors import crowding, ebike, gate, intrusion, obstruction
+from detectors import crowding, ebike, gate, intrusion, left_object, obstruction
 from detectors.rule import Rule
 
 RULES: Mapping[str, Rule[Any]] = MappingProxyType(
     {
         rule.kind: rule
-        for rule in (crowding.RULE, intrusion.RULE, obstruction.RULE, ebike.RULE, gate.QUEUE, gate.BLOCKED)
+        for rule in (
+            crowding.RULE,
+            intrusion.RULE,
+            obstruction.RULE,
+            ebike.RULE,
+            left_object.RULE,
+            gate.QUEUE,
+            gate.BLOCKED,
+        )
     }
 )

@@ -119,15 +119,16 @@ def look_at(bgr: Pixels | None, box: NDArray[np.float32]) -> Look:
     for dy in (-half // 2, 0, half // 2):
         for dx in (-half // 2, 0, half // 2):
             rows, columns = np.clip(y + dy, 0, height_px - 1), np.clip(x + dx, 0, width_px - 1)
-            grey += bgr[np.ix_(rows, columns)].mean(axis=2) / 9
+            grey += bgr[np.ix_(rows, columns)].sum(axis=2) / 27
     return tuple(int(value) for value in grey.ravel())
 
 
-def alike(before: Look, now: Look) -> bool:
-    """Whether two looks may be at one thing; what cannot be compared, or has no texture, may."""
+def alike(before: Look, now: Look, least: float = SAME_LOOK) -> bool:
+    """Whether two looks may be at one thing: they correlate by ``least``; what cannot be compared, or has no texture,
+    may."""
     if not before or not now:
         return True
     a, b = np.array(before, np.float64), np.array(now, np.float64)
     a, b = a - a.mean(), b - b.mean()
     norm = math.sqrt(float(a @ a) * float(b @ b))
-    return norm < LOOK_SIDE**2 * 4.0 or float(a @ b) / norm >= SAME_LOOK
+    return norm < LOOK_SIDE**2 * 4.0 or float(a @ b) / norm >= least

@@ -136,7 +136,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                     "dwell_s": Parameter("s", 300.0, 30.0, 86_400.0),
                     "leave_s": Parameter("s", 120.0, 0.0, 3600.0),
                 },
-                by_camera=False,
+                by_camera=True,
             ),
             Kind("geohazard", "地质灾害预警", "Geohazard warning", Severity.ORANGE),
             Kind(

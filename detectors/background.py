@@ -1,0 +1,275 @@
+"""How a zone looks with nothing new in it: learned over time in its light, and what stands out from it.
+
+A zone's rectangle is a grid of SIDE x SIDE cells. A cell is compared by brightness and colour with a tolerance of one
+cell each way, so that a little shake is nothing; the light as a whole falls out by the median of all cells. What stands
+out is told apart: a shadow or a patch of sun changes brightness alone and evenly; what was taken away leaves its edges
+in the old look and not in the new one. Pure: time is the frame clock's.
+"""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from detectors.course import finite, time_or_none
+from models.frame import Pixels
+from models.geo import inside
+
+SIDE = 48
+SAMPLES = 3
+"""Points a cell and direction: the mean of nine is free of most noise, and costs what a small picture does."""
+FIRST_LOOKS, FIRST_S = 5, 2.0
+"""A cell is known after so many looks, so far apart."""
+LEARN_S, LEARN_SHARE = 30.0, 0.2
+"""A known cell follows what is seen by this share in so many seconds: the sun moves on."""
+CHANGED_SHARE = 0.08
+"""Of that, for cells in another light: what looks like shade may be the plain side of a thing."""
+BRIGHTER, COLOURED = 0.22, 0.13
+"""Steps of log brightness and log colour from which on a cell has changed: 25 % and 14 %."""
+DARK = 8.0
+"""Added to every grey level before its logarithm is taken: noise in the dark is no change."""
+MIN_CELLS = 4
+SHADE_COLOUR, SHADE_SPREAD, SHADE_DEPTH = 0.09, 0.1, 1.1
+"""Light alone: colour changed by less, brightness by the same all over (1.48 times the median deviation), and not by
+more than a factor of 3."""
+TAKEN_AWAY = 1.2
+"""By so much the old look's edges around a place are stronger than the new one's where something was taken away."""
+TOO_MUCH = 0.5
+"""Share of what can be seen; if more has changed, it is not a thing that came but the light or the camera."""
+
+_ALL, _FIRST, _LAST = slice(None), slice(None, -1), slice(1, None)
+_NEXT = (
+    ((_LAST, _ALL), (_FIRST, _ALL)),
+    ((_FIRST, _ALL), (_LAST, _ALL)),
+    ((_ALL, _LAST), (_ALL, _FIRST)),
+    ((_ALL, _FIRST), (_ALL, _LAST)),
+)
+"""Cells that have a neighbour above, below, to the left, to the right; and that neighbour."""
+
+Grid = NDArray[np.float32]
+"""(SIDE, SIDE, 3): brightness and two colour differences, logarithms of grey levels."""
+Cells = NDArray[np.bool_]
+"""(SIDE, SIDE)."""
+Box = tuple[float, float, float, float]
+"""left, top, right, bottom in picture fractions."""
+
+
+@dataclass(frozen=True, eq=False)
+class Background:
+    """``bgr``: (SIDE, SIDE, 3) float32, 0..255; ``looks``: (SIDE, SIDE) uint8, how many each cell was learned from, at
+    most FIRST_LOOKS. ``frame``: the zone's rectangle. ``learned_s``: Unix seconds, frame clock."""
+
+    frame: Box
+    bgr: NDArray[np.float32]
+    looks: NDArray[np.uint8]
+    learned_s: float | None = None
+
+    @classmethod
+    def unknown(cls, frame: Box) -> "Background":
+        return cls(frame, np.zeros((SIDE, SIDE, 3), np.float32), np.zeros((SIDE, SIDE), np.uint8))
+
+    @property
+    def known(self) -> Cells:
+        return self.looks >= FIRST_LOOKS
+
+    def to_json(self) -> dict[str, Any]:
+        raw = np.clip(np.rint(self.bgr), 0, 255).astype(np.uint8).tobytes() + self.looks.tobytes()
+        return {"frame": list(self.frame), "learned_s": self.learned_s, "cells": base64.b64encode(raw).decode()}
+
+    @classmethod
+    def from_json(cls, data: Any) -> "Background":
+        """Raises KeyError, TypeError, ValueError."""
+        left, top, right, bottom = (finite(value) for value in data["frame"])
+        raw = np.frombuffer(base64.b64decode(data["cells"], validate=True), np.uint8)
+        bgr, looks = raw[: SIDE * SIDE * 3].reshape(SIDE, SIDE, 3), raw[SIDE * SIDE * 3 :].reshape(SIDE, SIDE)
+        return cls((left, top, right, bottom), bgr.astype(np.float32), looks, time_or_none(data["learned_s"]))
+
+    def without(self, cells: Cells) -> "Background":
+        """Nothing is known of ``cells``."""
+        return replace(self, looks=np.where(cells, 0, self.looks).astype(np.uint8))
+
+    def showing(self, view: NDArray[np.float32], cells: Cells) -> "Background":
+        """``cells`` look as ``view`` does, from now on."""
+        looks = np.where(cells, FIRST_LOOKS, self.looks).astype(np.uint8)
+        return replace(self, bgr=np.where(cells[..., None], view, self.bgr), looks=looks)
+
+    def learned(self, view: NDArray[np.float32], cells: Cells, changed: Cells, at_s: float) -> "Background":
+        """``cells`` drawn towards ``view``, those of them that have ``changed`` slowly, if it is time."""
+        waited_s = np.inf if self.learned_s is None else at_s - self.learned_s
+        first = cells & ~self.known
+        if waited_s < FIRST_S or (waited_s < LEARN_S and not first.any()):
+            return self
+        follow = LEARN_SHARE * min(waited_s / LEARN_S, 1.0) * np.where(changed, CHANGED_SHARE, 1.0)
+        share = np.where(first, 1 / (self.looks + 1.0), follow) * cells
+        bgr = self.bgr + share[..., None].astype(np.float32) * (view - self.bgr)
+        return replace(
+            self, bgr=bgr, looks=np.minimum(self.looks + cells, FIRST_LOOKS).astype(np.uint8), learned_s=at_s
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Blob:
+    """Something that stands out. ``strength``: how far over the steps that count as changed, 1 and more."""
+
+    cells: Cells
+    box: Box
+    strength: float
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """``new``: what came; ``gone``: cells of what was taken away; ``attended``: cells of what somebody stands beside.
+    ``changed``: all of these and what only the light has changed. ``changed_share`` of what is known and can be seen;
+    above TOO_MUCH nothing else is told."""
+
+    new: tuple[Blob, ...]
+    gone: Cells
+    attended: Cells
+    changed: Cells
+    changed_share: float
+
+
+def frame_of(polygon: Sequence[tuple[float, float]]) -> Box:
+    x, y = zip(*polygon, strict=True)
+    return min(x), min(y), max(x), max(y)
+
+
+def view_of(bgr: Pixels, frame: Box) -> NDArray[np.float32]:
+    """(SIDE, SIDE, 3) float32: mean colours of the cells of ``frame``."""
+    height_px, width_px = bgr.shape[:2]
+    steps = (np.arange(SIDE * SAMPLES) + 0.5) / (SIDE * SAMPLES)
+    y = np.minimum((frame[1] + (frame[3] - frame[1]) * steps) * height_px, height_px - 1).astype(int)
+    x = np.minimum((frame[0] + (frame[2] - frame[0]) * steps) * width_px, width_px - 1).astype(int)
+    picked = bgr[y][:, x].astype(np.float32)
+    rows = sum((picked[start::SAMPLES] for start in range(1, SAMPLES)), picked[::SAMPLES])
+    cells = sum((rows[:, start::SAMPLES] for start in range(1, SAMPLES)), rows[:, ::SAMPLES])
+    result: NDArray[np.float32] = cells / np.float32(SAMPLES**2)
+    return result
+
+
+@lru_cache(maxsize=1024)
+def cells_of(polygon: tuple[tuple[float, float], ...]) -> Cells:
+    """The cells whose middle lies in the polygon, in the grid of its own rectangle."""
+    frame, steps = frame_of(polygon), (np.arange(SIDE) + 0.5) / SIDE
+    x, y = np.meshgrid(frame[0] + (frame[2] - frame[0]) * steps, frame[1] + (frame[3] - frame[1]) * steps)
+    found = inside(polygon, np.stack([x.ravel(), y.ravel()], axis=1)).reshape(SIDE, SIDE)
+    found.flags.writeable = False
+    return found
+
+
+def cells_in(frame: Box, boxes: NDArray[np.floating[Any]]) -> Cells:
+    """The cells that any of (n, 4) boxes in picture fractions touches."""
+    found = np.zeros((SIDE, SIDE), dtype=bool)
+    size = np.array([frame[2] - frame[0], frame[3] - frame[1]] * 2)
+    ends = np.clip((boxes - np.array(frame[:2] * 2)) / size * SIDE, 0, SIDE)
+    for left, top, right, bottom in ends:
+        found[int(top) : int(np.ceil(bottom)), int(left) : int(np.ceil(right))] = True
+    return found
+
+
+def compare(background: Background, view: NDArray[np.float32], zone: Cells, hidden: Cells) -> Compared:
+    """What stands out in the cells of ``zone`` that are not ``hidden``, because nobody stands before them."""
+    none = np.zeros((SIDE, SIDE), dtype=bool)
+    seen = zone & ~hidden & background.known
+    if not seen.any():
+        return Compared((), none, none, none, 0.0)
+    then, now = _features(background.bgr), _features(view)
+    now = now - np.median((now - then)[seen][::3], axis=0)
+    beyond = np.abs(_beyond(now, then))
+    strength = np.maximum(beyond[..., 0] / BRIGHTER, np.maximum(beyond[..., 1], beyond[..., 2]) / COLOURED)
+    changed = seen & (strength > 1)
+    share = float(changed.sum() / seen.sum())
+    if share > TOO_MUCH:
+        return Compared((), none, none, changed, share)
+    labels, count = ndimage.label(_without_specks(changed))
+    is_attended = np.zeros(count + 1, dtype=bool)
+    is_attended[labels[_grown(hidden)]] = True
+    is_attended[0] = False
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    found = [number for number in range(1, count + 1) if sizes[number] >= MIN_CELLS and not is_attended[number]]
+    edges = (_edges(then), _edges(now)) if found else (strength, strength)
+    new, gone = list[Blob](), none.copy()
+    for number in found:
+        cells = labels == number
+        if _is_light(now[cells] - then[cells]):
+            continue
+        if _is_taken_away(cells, *edges):
+            gone |= cells
+        else:
+            new.append(Blob(cells, _box(background.frame, cells), float(strength[cells].mean())))
+    return Compared(tuple(new), gone, is_attended[labels], changed, share)
+
+
+def _without_specks(cells: Cells) -> Cells:
+    """What squares of two by two cells cover: an opening."""
+    whole = cells[:-1, :-1] & cells[1:, :-1] & cells[:-1, 1:] & cells[1:, 1:]
+    kept = np.zeros_like(cells)
+    for rows in (slice(None, -1), slice(1, None)):
+        for columns in (slice(None, -1), slice(1, None)):
+            kept[rows, columns] |= whole
+    return kept
+
+
+def _grown(cells: Cells) -> Cells:
+    """With the neighbours above, below and beside."""
+    grown = cells.copy()
+    grown[1:] |= cells[:-1]
+    grown[:-1] |= cells[1:]
+    grown[:, 1:] |= cells[:, :-1]
+    grown[:, :-1] |= cells[:, 1:]
+    return grown
+
+
+def _features(bgr: NDArray[np.float32]) -> Grid:
+    log = np.log(bgr + DARK)
+    brightness = (log[..., 0] + log[..., 1] + log[..., 2]) / 3
+    features: Grid = np.stack([brightness, log[..., 0] - brightness, log[..., 2] - brightness], axis=2)
+    return features
+
+
+def _beyond(now: Grid, then: Grid) -> Grid:
+    """By how much each cell is outside of what its neighbourhood showed then."""
+    low, high = then.copy(), then.copy()
+    for here, there in _NEXT:
+        np.minimum(low[here], then[there], out=low[here])
+        np.maximum(high[here], then[there], out=high[here])
+    result: Grid = np.maximum(now - high, 0) + np.minimum(now - low, 0)
+    return result
+
+
+def _is_light(step: Grid) -> bool:
+    """``step``: (n, 3), by how much the cells of one place have changed."""
+    brighter = float(np.median(step[:, 0]))
+    spread = 1.48 * float(np.median(np.abs(step[:, 0] - brighter)))
+    coloured = float(np.abs(np.median(step[:, 1:], axis=0)).max())
+    return coloured < SHADE_COLOUR and spread < SHADE_SPREAD and abs(brighter) < SHADE_DEPTH
+
+
+def _is_taken_away(cells: Cells, then: NDArray[np.float32], now: NDArray[np.float32]) -> bool:
+    """``then`` and ``now``: how strong the edges are, (SIDE, SIDE)."""
+    rim = _grown(cells) & _grown(~cells)
+    return float(then[rim].mean()) > TAKEN_AWAY * float(now[rim].mean())
+
+
+def _edges(features: Grid) -> NDArray[np.float32]:
+    size = np.zeros((SIDE, SIDE), np.float32)
+    for here, there in _NEXT:
+        step = np.abs(features[here] - features[there])
+        size[here] += step[..., 0] + step[..., 1] + step[..., 2]
+    return size
+
+
+def _box(frame: Box, cells: Cells) -> Box:
+    rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
+    width, height = (frame[2] - frame[0]) / SIDE, (frame[3] - frame[1]) / SIDE
+    return (
+        frame[0] + float(columns[0]) * width,
+        frame[1] + float(rows[0]) * height,
+        frame[0] + float(columns[-1] + 1) * width,
+        frame[1] + float(rows[-1] + 1) * height,
+    )
