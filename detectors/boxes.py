@@ -1,7 +1,7 @@
 """Boxes: how much two overlap, which of many are the same thing, and the tiles that a picture is looked at in."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,8 @@ from models.errors import InvalidInput
 Boxes = NDArray[np.float32]
 """(n, 4): left, top, right, bottom in pixels."""
 
+MOST_TILES = 8
+"""Columns, and rows, of a tiling."""
 SAME_IOU = 0.6
 """Above this two boxes of one label are one thing: the value that NanoDet was tuned with (its nms config)."""
 SAME_SHARE = 0.6
@@ -31,8 +33,8 @@ class Tiling:
     long_side_px: int | None = None
 
     def __post_init__(self) -> None:
-        if not (1 <= self.columns <= 8 and 1 <= self.rows <= 8 and 0 <= self.overlap <= 0.5):
-            raise InvalidInput("a tiling has 1 to 8 columns and rows that overlap by 0 to 0.5")
+        if not (1 <= self.columns <= MOST_TILES and 1 <= self.rows <= MOST_TILES and 0 <= self.overlap <= 0.5):
+            raise InvalidInput(f"a tiling has 1 to {MOST_TILES} columns and rows that overlap by 0 to 0.5")
         if self.long_side_px is not None and not 32 <= self.long_side_px <= 4096:
             raise InvalidInput(f"a tile is scaled to 32 to 4096 pixels, not {self.long_side_px}")
 
@@ -43,6 +45,10 @@ class Tiling:
         if not (columns.isascii() and columns.isdigit() and rows.isascii() and rows.isdigit()):
             raise InvalidInput("a tiling is columns x rows, as in 2x1")
         return cls(int(columns), int(rows))
+
+    def closer(self) -> "Tiling":
+        """Twice as close, as far as there are tilings: each tile in four."""
+        return replace(self, columns=min(2 * self.columns, MOST_TILES), rows=min(2 * self.rows, MOST_TILES))
 
     def tiles_px(self, width_px: int, height_px: int) -> list[tuple[int, int, int, int]]:
         """left, top, right, bottom of each tile, row by row; no tile is empty."""

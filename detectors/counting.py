@@ -3,13 +3,14 @@
 import math
 from dataclasses import dataclass, field, replace
 from statistics import median
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.course import GAP_S, Course, finite, time_or_none
 from detectors.rule import Observation
+from models.detections import Detections
 from models.errors import InvalidInput
 from models.geo import GeoPoint, inside
 
@@ -32,7 +33,7 @@ class State:
     """``at_s``: Unix seconds of the last look, frame clock. ``samples`` are (time, count), the oldest first."""
 
     at_s: float | None = None
-    samples: tuple[tuple[float, int], ...] = ()
+    samples: tuple[tuple[float, float], ...] = ()
     course: Course = field(default_factory=Course)
 
     @property
@@ -44,23 +45,28 @@ class State:
         return {"version": VERSION, "at_s": self.at_s, "samples": samples, **vars(self.course)}
 
     @classmethod
-    def from_json(cls, data: object) -> "State":
+    def from_json(cls, data: object) -> Self:
         """A fresh state for anything but what ``to_json`` gave in this version."""
         if not isinstance(data, dict) or data.get("version") != VERSION:
             return cls()
         try:
-            samples = tuple((finite(at_s), int(count)) for at_s, count in data["samples"][-MAX_SAMPLES:])
+            samples = tuple((finite(at_s), finite(count)) for at_s, count in data["samples"][-MAX_SAMPLES:])
             return cls(time_or_none(data["at_s"]), samples, Course.from_json(data))
         except (KeyError, TypeError, ValueError):
             return cls()
 
 
+S = TypeVar("S", bound=State)
+
+
 @dataclass(frozen=True, eq=False)
 class Counted:
-    """``count`` is smoothed; ``feet`` (n, 2), picture fractions, and ``scores`` (n,) are of this picture alone."""
+    """``count`` is smoothed; ``here``, the count, ``feet`` (n, 2), picture fractions, and ``scores`` (n,) of those who
+    are surely seen are of this picture alone."""
 
     seen: Observation
     count: float
+    here: float
     feet: NDArray[np.float64]
     scores: NDArray[np.float32]
 
@@ -104,19 +110,25 @@ def gap(last_s: float | None, seen: Observation) -> tuple[str, ...]:
     return (f"{seen.zone.name}: nothing was seen for {seen.at_s - last_s:.0f} s; dwell starts again",)
 
 
-def count(state: State, seen: Observation, names: frozenset[str]) -> tuple[State, Counted, tuple[str, ...]]:
-    """Those of ``names`` whose feet are in the zone. The state has the look in it, its course still to be followed."""
+def count(
+    state: S, seen: Observation, names: frozenset[str], here: float | None = None
+) -> tuple[S, Counted, tuple[str, ...]]:
+    """Those of ``names`` whose feet are in the zone, or ``here``, where something else counts better than boxes.
+
+    The state has the look in it, its course still to be followed.
+    """
     notes = gap(state.at_s, seen)
     if notes:
         state = replace(state, samples=(), course=state.course.after_gap())
-    feet, scores = standing(seen, names)
-    state = replace(state, at_s=seen.at_s, samples=_window(state.samples, seen.at_s, len(scores)))
-    return state, Counted(seen, float(median(n for _, n in state.samples)), feet, scores), notes
+    feet, scores = standing(seen, seen.detections.of(names, MIN_SCORE))
+    if here is None:
+        here = float(len(scores))
+    state = replace(state, at_s=seen.at_s, samples=_window(state.samples, seen.at_s, here))
+    return state, Counted(seen, float(median(n for _, n in state.samples)), here, feet, scores), notes
 
 
-def standing(seen: Observation, names: frozenset[str]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Feet (n, 2) as picture fractions and scores (n,) of those that stand in the zone."""
-    found = seen.detections.of(names, MIN_SCORE)
+def standing(seen: Observation, found: Detections) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Feet (n, 2) as picture fractions and scores (n,) of those of ``found`` that stand in the zone."""
     feet = found.feet_px / (seen.width_px, seen.height_px)
     within = in_zone(seen, feet)
     return feet[within], found.scores[within]
@@ -128,7 +140,7 @@ def in_zone(seen: Observation, feet: NDArray[np.float64]) -> NDArray[np.bool_]:
     return inside(seen.zone.polygon, np.minimum(feet, 1 - 1e-6))
 
 
-def _window(samples: tuple[tuple[float, int], ...], at_s: float, found: int) -> tuple[tuple[float, int], ...]:
+def _window(samples: tuple[tuple[float, float], ...], at_s: float, found: float) -> tuple[tuple[float, float], ...]:
     samples = (*samples, (at_s, found))
     recent = tuple(sample for sample in samples if sample[0] > at_s - SMOOTH_S)
     return (samples[-MIN_SAMPLES:] if len(recent) < MIN_SAMPLES else recent)[-MAX_SAMPLES:]

@@ -114,7 +114,10 @@ def time_or_none(value: Any) -> float | None:
 
 def finite(value: Any) -> float:
     """Raises TypeError, ValueError."""
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        number = math.inf
     if not math.isfinite(number):
         raise ValueError("not finite")
     return number

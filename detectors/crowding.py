@@ -1,20 +1,21 @@
 """Crowding: more people in a zone than its level, for longer than its dwell.
 
 What hurts people is density, so on a calibrated ground the level is in persons per m² of the zone; elsewhere it is a
-count, and says so. Pure: time is the frame clock's.
+count. How they were counted is said with it; a zone too dense to be counted is crowded. Pure: time is the frame
+clock's.
 """
 
 from dataclasses import dataclass, replace
 
-from detectors.counting import OUTSIDE_HOURS, Counted, State, count, overtaken
+from detectors.counting import OUTSIDE_HOURS, overtaken
 from detectors.course import Stage, Turn, follow
+from detectors.headcount import Headcount, State, heads
 from detectors.rule import Observation, Rule, Step, parameters
 from models.camera import Zone
 from models.errors import InvalidInput
 from models.incident import Phase, Severity, Sighting, kind_of
 
 KIND = "crowding"
-PERSONS = frozenset({"person"})
 MIN_AREA_M2 = 1.0
 """Below this a zone holds one person or none, and density means nothing."""
 DANGER_PER_M2, CONSTRAINED_PER_M2 = 4.0, 2.0
@@ -53,18 +54,18 @@ def step(state: State, seen: Observation) -> Step[State]:
         return Step(state, (), (late,))
     area_m2, notes = _area(seen)
     level = _level(seen.zone, area_m2)
-    state, now, gaps = count(state, seen, PERSONS)
-    value, here = level.value(now.count), len(now.scores)
+    state, now, gaps = heads(state, seen)
+    value, is_dense = level.value(now.persons), now.at_least is not None
     turn = follow(
         state.course,
         seen.at_s,
-        enters=seen.is_watched and value >= level.enter,
-        holds=seen.is_watched and value >= level.leave,
+        enters=seen.is_watched and (is_dense or value >= level.enter),
+        holds=seen.is_watched and (is_dense or value >= level.leave),
         dwell_s=level.dwell_s,
         leave_s=level.leave_s if seen.is_watched else 0.0,
-        is_shown=level.value(here) >= level.enter,  # the median lags
+        is_shown=is_dense or level.value(now.here) >= level.enter,  # the median lags
     )
-    why = _why(turn, level, here, seen.at_s) if seen.is_watched else OUTSIDE_HOURS
+    why = _why(turn, level, now, seen.at_s) if seen.is_watched else OUTSIDE_HOURS
     said = _sentence(now, level, why)
     state = replace(state, course=turn.course)
     if turn.phase is None:
@@ -73,58 +74,67 @@ def step(state: State, seen: Observation) -> Step[State]:
     return Step(state, (sighting,), (*notes, *gaps, sighting.reason))
 
 
-def _why(turn: Turn, level: _Level, here: int, at_s: float) -> str:
+def _why(turn: Turn, level: _Level, now: Headcount, at_s: float) -> str:
     lasted_s = at_s - turn.since_s
     if turn.stage is Stage.QUIET:
         return f"below {level.enter:g}, where it begins"
     if turn.stage in (Stage.LEAVING, Stage.CLEARED):
         return f"below {level.leave:g} for {lasted_s:.1f} s of {level.leave_s:g} s"
+    is_dense = now.at_least is not None
     if turn.stage in (Stage.LASTING, Stage.CONTINUING):
-        return f"crowded for {lasted_s:.0f} s, not below {level.leave:g}"
-    held = f"at or over {level.enter:g} for {lasted_s:.1f} s of {level.dwell_s:g} s"
+        return f"crowded for {lasted_s:.0f} s" + ("" if is_dense else f", not below {level.leave:g}")
+    over = "crowded" if is_dense else f"at or over {level.enter:g}"
     waits = turn.stage is Stage.DWELLING and lasted_s >= level.dwell_s
-    return held + (f", but {here} persons in this picture" if waits else "")
+    here = f", but {now.here:g} persons in this picture" if waits else ""
+    return f"{over} for {lasted_s:.1f} s of {level.dwell_s:g} s{here}"
 
 
-def _sighting(now: Counted, level: _Level, turn: Turn, phase: Phase, said: str) -> Sighting:
-    place, accuracy_m, where = now.place()
-    area_m2 = level.area_m2
+def _sighting(now: Headcount, level: _Level, turn: Turn, phase: Phase, said: str) -> Sighting:
+    counted, area_m2 = now.counted, level.area_m2
+    place, accuracy_m, where = counted.place()
     return Sighting(
         kind=KIND,
         phase=phase,
-        zone_id=now.seen.zone.id,
-        severity=_severity(level, level.value(now.count)),
-        confidence=now.confidence,
+        zone_id=counted.seen.zone.id,
+        severity=_severity(level, now),
+        confidence=counted.confidence,
         place=place,
         accuracy_m=accuracy_m,
         onset_s=turn.onset_s,
-        at_s=now.seen.at_s,
+        at_s=counted.seen.at_s,
         measure={
-            "persons": now.count,
+            "persons": round(now.persons, 1),
+            "counted_by": now.basis,
+            "at_least": now.at_least is not None,
             "area_m2": None if area_m2 is None else round(area_m2, 1),
-            "density_per_m2": None if area_m2 is None else round(now.count / area_m2, 4),
+            "density_per_m2": None if area_m2 is None else round(now.persons / area_m2, 4),
             "threshold": level.leave if phase is Phase.CLEARED else level.enter,
             "unit": level.unit,
             "calibrated": area_m2 is not None,
         },
         reason=said + where,
-        model=now.seen.model,
+        model=counted.seen.model,
     )
 
 
-def _severity(level: _Level, value: float) -> Severity:
+def _severity(level: _Level, now: Headcount) -> Severity:
+    """What is too dense to be counted is never less than constrained."""
     if level.area_m2 is None:
         return kind_of(KIND).severity
+    value = level.value(now.persons)
     if value >= DANGER_PER_M2:
         return Severity.RED
-    return Severity.ORANGE if value >= CONSTRAINED_PER_M2 else Severity.YELLOW
+    return Severity.ORANGE if value >= CONSTRAINED_PER_M2 or now.at_least is not None else Severity.YELLOW
 
 
-def _sentence(now: Counted, level: _Level, why: str) -> str:
-    name, area_m2 = now.seen.zone.name, level.area_m2
-    if area_m2 is None:
-        return f"{name}: {now.count:g} persons (counted, not calibrated), {why}"
-    return f"{name}: {now.count:g} persons on {area_m2:.0f} m², {level.value(now.count):.3g} per m², {why}"
+def _sentence(now: Headcount, level: _Level, why: str) -> str:
+    zone, area_m2 = now.counted.seen.zone, level.area_m2
+    said = f"{now.persons:.4g} persons ({now.how})"
+    if now.at_least is not None:
+        said = f"too dense for this model, at least {now.persons:.4g} persons"
+    if area_m2 is not None:
+        said += f" on {area_m2:.0f} m², {level.value(now.persons):.3g} per m²"
+    return f"{zone.name}: {said}, {why}"
 
 
 def _area(seen: Observation) -> tuple[float | None, tuple[str, ...]]:

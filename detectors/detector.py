@@ -6,8 +6,10 @@ from typing import Any, Protocol
 
 from detectors.boxes import Tiling
 from detectors.catalog import RULES
+from detectors.counting import MIN_SCORE
 from detectors.crowding import KIND as CROWDING
 from detectors.density import DensityMap
+from detectors.headcount import needs_closer
 from detectors.rule import Observation, Rule
 from models.camera import CameraPoint, Zone
 from models.detections import Detections
@@ -44,7 +46,10 @@ class Counting(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What perception saw at one moment of the frame clock (``at_s``, Unix seconds), in pixels of that picture."""
+    """What perception saw at one moment of the frame clock (``at_s``, Unix seconds), in pixels of that picture.
+
+    ``closer``: what a look twice as close found, where one was taken.
+    """
 
     at_s: float
     width_px: int
@@ -53,6 +58,7 @@ class Look:
     model: str
     bgr: Pixels | None = None
     density: DensityMap | None = None
+    closer: Detections | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,11 +93,20 @@ class Detector:
 
         A zone that cannot be judged (see ``faults``) says so in its reasons and does not keep the others from it.
         """
-        sight = self._perception.look(frame.bgr, self._tiling, LOOK_SCORE)
-        density = None
-        if self._crowds and any(CROWDING in zone.kinds for zone in camera.zones):
+        watches_crowds = any(CROWDING in zone.kinds for zone in camera.zones)
+        tiling, low = self._tiling, LOOK_SCORE
+        fitted = camera.vision.counting
+        if watches_crowds and fitted is not None:
+            tiling = Tiling(fitted.columns, fitted.rows, long_side_px=fitted.long_side_px)
+            low = min(low, fitted.lowest_score)
+        sight = self._perception.look(frame.bgr, tiling, low)
+        density = closer = None
+        if watches_crowds and self._crowds:
             density = self._crowds.count(frame.bgr)
-        look = Look(frame.at_s, frame.width_px, frame.height_px, sight.detections, sight.model, frame.bgr, density)
+        elif watches_crowds and needs_closer(sight.detections, frame.at_s, _closer_s(state)):
+            closer = self._perception.look(frame.bgr, tiling.closer(), MIN_SCORE).detections
+        size_px = (frame.width_px, frame.height_px)
+        look = Look(frame.at_s, *size_px, sight.detections, sight.model, frame.bgr, density, closer)
         return judge(camera, look, state)
 
 
@@ -115,6 +130,7 @@ def judge(camera: CameraPoint, look: Look, state: Mapping[str, Any]) -> Observed
             model=look.model,
             bgr=look.bgr,
             density=look.density,
+            closer=look.closer,
         )
         try:
             step = rule.step(rule.restore(known.get(key)), seen)
@@ -127,7 +143,9 @@ def judge(camera: CameraPoint, look: Look, state: Mapping[str, Any]) -> Observed
         running = running or step.state.is_running
         sightings.extend(step.sightings)
         reasons[key] = notes + step.reasons
-    return Observed({"version": STATE_VERSION, "rules": kept}, tuple(sightings), look, reasons, running)
+    closer_s = _closer_s(state) if look.closer is None else look.at_s
+    after = {"version": STATE_VERSION, "rules": kept, "closer_s": closer_s}
+    return Observed(after, tuple(sightings), look, reasons, running)
 
 
 def faults(camera: CameraPoint) -> tuple[Fault, ...]:
@@ -156,6 +174,12 @@ def _ground(camera: CameraPoint) -> tuple[GroundPlane | None, tuple[str, ...]]:
         return GroundPlane.fit(camera.control_points), ()
     except InvalidInput as error:
         return None, (f"not calibrated: {error}",)
+
+
+def _closer_s(state: Mapping[str, Any]) -> float | None:
+    """When the camera's picture was last looked at closer, Unix seconds."""
+    at_s = state.get("closer_s")
+    return at_s if isinstance(at_s, float) else None
 
 
 def _known(state: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -21,7 +21,8 @@ class Observation:
     ``detections`` are those of the whole picture, in pixels of a picture of ``width_px`` x ``height_px``. ``ground`` is
     None for a camera that is not calibrated. ``model`` is name and version of the weights that saw them. ``bgr``: the
     picture, for rules that compare what stands somewhere with what stood there. ``density``: how many persons a crowd
-    counter sees where, None where none is installed.
+    counter sees where, None where none is installed. ``closer``: what a look twice as close found in this picture, None
+    where none was taken.
     """
 
     camera: CameraPoint
@@ -34,6 +35,7 @@ class Observation:
     model: str
     bgr: Pixels | None = None
     density: DensityMap | None = None
+    closer: Detections | None = None
 
     @property
     def is_watched(self) -> bool:

@@ -81,6 +81,11 @@ def test_tiles_reach_into_their_neighbours() -> None:
     assert Tiling(1, 2, 0).tiles_px(200, 100) == [(0, 0, 200, 50), (0, 50, 200, 100)]
 
 
+def test_a_closer_look_cuts_each_tile_in_four_as_far_as_there_are_tilings() -> None:
+    assert Tiling(2, 1, 0.2, 320).closer() == Tiling(4, 2, 0.2, 320)
+    assert Tiling(8, 5).closer() == Tiling(8, 8)
+
+
 def test_tiling_from_text() -> None:
     assert Tiling.parse("2x1") == Tiling(2, 1)
     for wrong in ("", "2", "x", "2x", "0x1", "9x1", "-1x2", "1.5x2", "²x1", "2X1"):

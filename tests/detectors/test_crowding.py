@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.counting import State
 from detectors.crowding import check, step
+from detectors.headcount import State
 from detectors.rule import Observation, Step
 from models.camera import CameraPoint, SourceUrl, Zone
 from models.detections import Detections
@@ -80,7 +80,7 @@ def test_below_the_level_nothing_comes_and_the_reason_says_why() -> None:
     _, said = run(every(1, 0, 100, 9))
     assert said == []
     assert step(State(), seen(0, people(9))).reasons == (
-        "Plaza: 9 persons (counted, not calibrated), below 10, where it begins",
+        "Plaza: 9 persons (uncalibrated count), below 10, where it begins",
     )
 
 
@@ -176,13 +176,15 @@ def test_on_known_ground_density_decides_and_the_place_is_found() -> None:
     (onset,) = run({0.0: 125}, of=zone(levels), plane=ground(10, 10))[1]
     assert onset.measure == {
         "persons": 125.0,
+        "counted_by": "boxes",
+        "at_least": False,
         "area_m2": pytest.approx(50, abs=0.1),
         "density_per_m2": pytest.approx(2.5, abs=0.01),
         "threshold": 2.0,
         "unit": "persons/m²",
         "calibrated": True,
     }
-    assert "125 persons on 50 m², 2.5 per m²" in onset.reason
+    assert "125 persons (uncalibrated count) on 50 m², 2.5 per m²" in onset.reason
     assert distance_m(onset.place, PLANE.to_geo(2.5, 5.0)) < 0.01
     assert onset.accuracy_m < 1
     assert onset.confidence == pytest.approx(0.8)
@@ -202,7 +204,8 @@ def test_without_calibration_it_says_so() -> None:
     assert (onset.place, onset.accuracy_m) == (HERE, 50.0)
     assert onset.measure["calibrated"] is False
     assert onset.measure["area_m2"] is None
-    assert "not calibrated" in onset.reason
+    assert onset.measure["counted_by"] == "boxes"
+    assert "(uncalibrated count)" in onset.reason
     assert "the camera's own" in onset.reason
     assert onset.severity is Severity.ORANGE
 
@@ -211,7 +214,7 @@ def test_a_zone_up_to_the_horizon_is_counted_and_says_why() -> None:
     far = GroundPlane(np.array([[1.0, 0, 0], [0, 1, 0], [0, 1, -0.5]]), PLANE, 0.1)
     first = step(State(), seen(0, people(12), plane=far))
     assert "no density, people are counted: the zone reaches the horizon" in first.reasons[0]
-    assert "12 persons (counted, not calibrated)" in first.reasons[1]
+    assert "12 persons (uncalibrated count)" in first.reasons[1]
 
 
 def test_a_zone_of_a_hand_s_breadth_is_counted() -> None:

@@ -5,12 +5,15 @@ import numpy as np
 import pytest
 
 from detectors.boxes import Tiling
+from detectors.counting import MIN_SCORE
 from detectors.detector import LOOK_SCORE, Detector, faults
 from models.camera import CameraPoint, SourceUrl, Zone
+from models.counting import Counting
 from models.detections import Detections
 from models.frame import Frame, Pixels
 from models.geo import ControlPoint, GeoPoint
 from models.incident import Phase
+from models.vision import Vision
 
 HERE = GeoPoint(109.03, 32.68)
 LEVELS = {"crowding": {"enter_persons": 3.0, "dwell_s": 2.0}}
@@ -68,6 +71,29 @@ def test_the_look_goes_down_to_what_must_be_masked() -> None:
     eyes = FakeEyes(0)
     Detector(eyes, Tiling(2, 1)).observe(CAMERA, frame(0), {})
     assert eyes.asked == [(Tiling(2, 1), LOOK_SCORE)]
+
+
+def test_a_calibrated_camera_is_looked_at_as_it_was_calibrated_where_it_counts_crowds() -> None:
+    counting = Counting("fake@1", 2, 3, 320, ((0.1, 0.5),), 10, 41, 2.4, 4.9)
+    camera = replace(CAMERA, vision=Vision(counting=counting))
+    eyes = FakeEyes(4)
+    observed = Detector(eyes).observe(camera, frame(0), {})
+    assert eyes.asked == [(Tiling(2, 3, long_side_px=320), 0.1)]
+    assert "2 persons (calibrated on 10 frames" in observed.reasons["crowding/a"][0]
+    intruders = replace(CAMERA.zones[0], kinds=("intrusion",), levels={})
+    Detector(eyes).observe(replace(camera, zones=(intruders,)), frame(0), {})
+    assert eyes.asked[1:] == [(Tiling(), LOOK_SCORE)]
+
+
+def test_many_are_looked_at_closer_every_ten_seconds() -> None:
+    eyes, state = FakeEyes(12), dict[str, object]()
+    for at_s in (0.0, 5.0, 9.9, 10.0, 12.0, 20.0):
+        state = json.loads(json.dumps(Detector(eyes, Tiling(2, 1)).observe(CAMERA, frame(at_s), state).state))
+    assert [asked for asked in eyes.asked if asked[0] != Tiling(2, 1)] == [(Tiling(4, 2), MIN_SCORE)] * 3
+    eyes.asked.clear()
+    Detector(eyes).observe(CAMERA, frame(21.0), {"closer_s": "soon"})
+    Detector(eyes).observe(replace(CAMERA, zones=()), frame(31.0), {})
+    assert [tiling for tiling, _ in eyes.asked] == [Tiling(), Tiling(2, 2), Tiling()]
 
 
 def test_the_state_of_a_zone_that_is_gone_is_dropped() -> None:
