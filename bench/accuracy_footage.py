@@ -85,7 +85,7 @@ def footage_part(
     judged: list[Judged] = []
     for clip in found:
         tell = (lambda rate, share, name=clip.name: progress(f"{name} {rate}", share)) if progress else None
-        result = judge_footage(clip.footage, clip.truth, camera_of(clip.truth), detector, eyes, (), gate, tell)
+        result = judge_footage(clip.footage, clip.truth, camera_of(clip.truth.camera), detector, eyes, (), gate, tell)
         judged += [Judged(clip.name, rated) for rated in result.rates]
     pooled = [_pooled(rate, [each.rated for each in judged if each.rated.rate == rate]) for rate in RATES]
     figures = {"clips": [{"clip": each.clip} | _brief(each.rated) for each in judged], "together": pooled}

@@ -33,7 +33,7 @@ def replay(
     footage: Annotated[Path, typer.Argument(help="录像 A video file, or a folder of pictures.")],
     truth: Annotated[Path, typer.Option(help="真值文件 What happens in it (JSON, see --schema).")],
     camera: Annotated[
-        Path | None, typer.Option(help="区域文件 Zones to try instead of the truth file's, as for `camera add`.")
+        Path | None, typer.Option(help="点位文件 Another set-up than the truth file's: zones, control points, vision.")
     ] = None,
     fps: Annotated[
         list[str] | None,
@@ -52,13 +52,13 @@ def replay(
     del schema  # answered before the command begins
     from ops.replay import judge_footage, open_pipeline
     from ops.replay_report import report_html
-    from ops.replay_truth import camera_of, read_truth
+    from ops.replay_truth import camera_of, read_truth, read_view
 
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # stdout is for the answer
     if report and not report.absolute().parent.is_dir():
         raise InvalidInput(f"{report} cannot be written: there is no folder {report.parent}")
     known = read_truth(truth)
-    point = camera_of(known, camera)
+    point = camera_of(read_view(camera) if camera else known.camera)
     detector, eyes = open_pipeline(context.obj())
     result = judge_footage(footage, known, point, detector, eyes, fps or (), progress=progress())
     if report:

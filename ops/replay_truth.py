@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
@@ -18,7 +18,8 @@ from models.camera import CameraPoint, SourceUrl
 from models.errors import Fault, InvalidInput
 from models.geo import GeoPoint
 from models.incident import kind_of
-from ops.entry import read_file, read_zones, zones_of
+from models.vision import vision_from_json
+from ops.entry import read_file, zones_of
 
 MOST_BYTES = 10_000_000
 LONGEST_S = 31 * 86_400.0
@@ -33,6 +34,9 @@ LonLat = Annotated[tuple[float, float], Field(description="WGS-84 longitude, lat
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+
+
+P = TypeVar("P", bound=_Part)
 
 
 class Happening(_Part):
@@ -63,11 +67,13 @@ class Span(_Part):
 
 
 class View(_Part):
-    """The camera: zones and control points as in `wangge camera add --zones`, and where it stands."""
+    """The camera: zones and control points as in `wangge camera add --zones`, where it stands, and ``vision``, how it
+    is to be looked at, as the API has it."""
 
     zones: Annotated[list[dict[str, Any]], Field(max_length=100)] = Field(default_factory=list)
     control_points: Annotated[list[dict[str, float]], Field(max_length=1000)] = Field(default_factory=list)
     place: LonLat | None = None
+    vision: dict[str, Any] | None = None
 
 
 class Truth(_Part):
@@ -113,23 +119,29 @@ def read_truth(path: Path) -> Truth:
 
 def truth_of(data: bytes, name: str) -> Truth:
     """Raises InvalidInput with every fault; ``name`` says of what."""
+    return _parsed(Truth, data, name)
+
+
+def read_view(path: Path) -> View:
+    """A camera's set-up in a file of its own. Raises InvalidInput, TooLarge."""
+    return _parsed(View, read_file(path, MOST_BYTES), path.name)
+
+
+def _parsed(part: type[P], data: bytes, name: str) -> P:
     try:
-        return Truth.model_validate_json(data)
+        return part.model_validate_json(data)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
         faults = [Fault(".".join(map(str, each["loc"])) or name, each["msg"]) for each in found[:50]]
         raise InvalidInput(
-            f"{name} is no truth file: {len(found)} faults; `wangge replay --schema` shows what it may hold", faults
+            f"{name} is not as it should be: {len(found)} faults; `wangge replay --schema` shows what it may hold",
+            faults,
         ) from None
 
 
-def camera_of(truth: Truth, other: Path | None = None) -> CameraPoint:
-    """The camera whose footage it is; ``other``: a file with zones to be tried instead. Raises InvalidInput."""
-    view = truth.camera
-    if other is not None:
-        zones, points = read_zones(other)
-    else:
-        zones, points = zones_of(view.model_dump(include={"zones", "control_points"}), "the truth file's camera")
+def camera_of(view: View) -> CameraPoint:
+    """Raises InvalidInput for a camera that cannot be judged as it is set up."""
+    zones, points = zones_of(view.model_dump(include={"zones", "control_points"}), "the camera")
     place = GeoPoint(*view.place) if view.place else points[0].place if points else GeoPoint(0.0, 0.0)
     camera = CameraPoint(
         id="replayed",
@@ -141,6 +153,7 @@ def camera_of(truth: Truth, other: Path | None = None) -> CameraPoint:
         grid_code=None,
         zones=zones,
         control_points=points,
+        vision=vision_from_json(view.vision or {}),
     )
     for zone in zones:
         for kind in zone.kinds:

@@ -27,7 +27,7 @@ def result(clip: Path) -> Result:
 
 def judge(path: Path, *rates: str, **changed: object) -> Result:
     known = truth(**changed)
-    return judge_footage(path, known, camera_of(known), detector(), Eyes(), rates)
+    return judge_footage(path, known, camera_of(known.camera), detector(), Eyes(), rates)
 
 
 def test_every_rate_finds_what_happens_and_counts_who_is_there(result: Result) -> None:
@@ -47,7 +47,7 @@ def test_the_gate_keeps_the_detector_from_what_has_not_changed(result: Result) -
 
 def test_through_a_gate_that_never_opens_nothing_is_found_and_the_report_says_why(clip: Path) -> None:
     known = truth()
-    blind = judge_footage(clip, known, camera_of(known), detector(), Eyes(), ["1"], gate=lambda *_: None)
+    blind = judge_footage(clip, known, camera_of(known.camera), detector(), Eyes(), ["1"], gate=lambda *_: None)
     (rated,) = blind.rates
     assert (rated.pass_rate, rated.score.recall, rated.score.counts) == (0.0, 0.0, None)
     html = report_html(blind)
@@ -92,7 +92,7 @@ def test_slow_footage_is_replayed_at_the_rates_that_it_has(tmp_path: Path) -> No
     [
         ("clip.mp4", "{}", "there is no folder"),
         ("none.mp4", "{}", "none.mp4 is not there"),
-        ("clip.mp4", "{", "t.json is no truth file"),
+        ("clip.mp4", "{", "t.json is not as it should be"),
         ("clip.mp4", '{"incidents": [{"kind": "flood", "onset_s": 1}]}', "the truth does not fit"),
     ],
 )

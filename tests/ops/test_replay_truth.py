@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models.errors import InvalidInput, TooLarge
-from ops.replay_truth import EXAMPLE, MOST_BYTES, Truth, camera_of, check_truth, read_truth, truth_of
+from ops.replay_truth import EXAMPLE, MOST_BYTES, Truth, camera_of, check_truth, read_truth, read_view, truth_of
 from tests.ops.replay_scene import LENGTH_S, document, truth
 
 TRUTHS = Path(__file__).resolve().parents[2] / "bench" / "truth"
@@ -17,7 +17,7 @@ TRUTHS = Path(__file__).resolve().parents[2] / "bench" / "truth"
 def faults(**changed: object) -> list[str]:
     known = truth(**changed)
     with pytest.raises(InvalidInput) as refused:
-        check_truth(known, camera_of(known), LENGTH_S)
+        check_truth(known, camera_of(known.camera), LENGTH_S)
     return [str(fault) for fault in refused.value.faults]
 
 
@@ -27,14 +27,14 @@ def happening(**changed: object) -> dict[str, Any]:
 
 def test_the_example_and_the_truths_of_the_bench_fit_their_schema() -> None:
     example = truth_of(json.dumps(EXAMPLE).encode(), "example")
-    check_truth(example, camera_of(example), 200.0)
+    check_truth(example, camera_of(example.camera), 200.0)
     assert sorted(path.stem for path in TRUTHS.glob("*.json")) >= ["car_detection", "highway"]
     (shown,) = re.findall(r"```json\n(.*?)```", (TRUTHS.parents[1] / "docs" / "accuracy.md").read_text(), re.S)
     documented = truth_of(shown.encode(), "docs/accuracy.md")
-    check_truth(documented, camera_of(documented), 200.0)
+    check_truth(documented, camera_of(documented.camera), 200.0)
     for path in TRUTHS.glob("*.json"):
         known = read_truth(path)
-        check_truth(known, camera_of(known), 1000.0)
+        check_truth(known, camera_of(known.camera), 1000.0)
     assert Truth.model_json_schema()["additionalProperties"] is False
 
 
@@ -53,7 +53,7 @@ def test_the_example_and_the_truths_of_the_bench_fit_their_schema() -> None:
     ],
 )
 def test_what_is_no_truth_is_refused_with_its_place(data: bytes, said: str) -> None:
-    with pytest.raises(InvalidInput, match="is no truth file") as refused:
+    with pytest.raises(InvalidInput, match="is not as it should be") as refused:
         truth_of(data, "t.json")
     assert said in " ".join(map(str, refused.value.faults))
 
@@ -131,11 +131,18 @@ def test_a_camera_that_cannot_be_judged_is_refused(zone: dict[str, Any], said: s
     known = document()
     known["camera"]["zones"][0].update(zone)
     with pytest.raises(InvalidInput, match=said):
-        camera_of(truth_of(json.dumps(known).encode(), "t.json"))
+        camera_of(truth_of(json.dumps(known).encode(), "t.json").camera)
+
+
+def test_a_camera_says_how_it_is_looked_at() -> None:
+    known = document()
+    known["camera"]["vision"] = {"seeing": 1}
+    with pytest.raises(InvalidInput, match="vision has no 'seeing'"):
+        camera_of(truth_of(json.dumps(known).encode(), "t.json").camera)
 
 
 def test_other_zones_can_be_tried(tmp_path: Path) -> None:
     other = tmp_path / "zones.json"
     zone = {"id": "door", "name": "Door", "polygon": [[0, 0], [1, 0], [1, 1]], "kinds": ["intrusion"]}
     other.write_text(json.dumps({"zones": [zone]}))
-    assert [zone.id for zone in camera_of(truth(), other).zones] == ["door"]
+    assert [zone.id for zone in camera_of(read_view(other)).zones] == ["door"]
