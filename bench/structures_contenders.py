@@ -25,8 +25,8 @@ LASTS_DAYS = 2.0
 QUANTILE = 0.3
 LEAST_SHARE = 0.007
 _JUDGED_EACH_S = DAY_S / 2
-_LIGHT_GREY = 60.0
-"""Mean of a picture below which these contenders call it night."""
+_DAY_H = (8.0, 17.0)
+"""Local time within which these contenders look."""
 _CELLS = (40, 22)
 LEVELS: dict[str, tuple[float, ...]] = {
     "absdiff": tuple(float(level) for level in range(4, 100, 2)),
@@ -65,7 +65,7 @@ class Differing:
         self._next_judged_s = accepted_s + LASTS_DAYS * DAY_S
 
     def look(self, at_s: float, bgr: Pixels) -> list[Suspicion]:
-        if float(bgr[::8, ::8].mean()) < _LIGHT_GREY:
+        if not _DAY_H[0] <= (at_s - START_S) % DAY_S / 3600 < _DAY_H[1]:
             return []
         if at_s < self._accepted_s:
             each_s = (self._accepted_s - START_S) / REFERENCES
