@@ -41,7 +41,7 @@ def test_a_camera_s_keyframes_come_byte_for_byte_and_decode(clip: Path) -> None:
     assert {decoder.decode(each.codec, each.annexb).width for each in keyframes} == {160}
 
 
-@pytest.mark.parametrize(("every_s", "wanted"), [(1.0, 40), (2.0, 20), (0.5, 80), (0.25, 160), (3.0, 14)])
+@pytest.mark.parametrize(("every_s", "wanted"), [(1.0, 40), (2.0, 20), (0.5, 80), (3.0, 14)])
 def test_another_rate_takes_as_many_pictures(clip: Path, every_s: float, wanted: int) -> None:
     _, keyframes = played(Footage.open(clip), every_s)
     assert len(keyframes) == wanted
@@ -71,7 +71,7 @@ def test_a_folder_is_played_in_the_order_of_its_numbers(tmp_path: Path) -> None:
 
 
 def test_a_rate_that_the_footage_has_not_is_refused(clip: Path) -> None:
-    with pytest.raises(InvalidInput, match="4 pictures a second: it cannot be replayed at 5"):
+    with pytest.raises(InvalidInput, match="2 pictures a second: it cannot be replayed at 5"):
         Film(Footage.open(clip), 0.2, begins_s=0.0)
 
 

@@ -14,7 +14,7 @@ from models.detections import Detections
 from models.frame import Pixels
 from ops.replay_truth import Truth, truth_of
 
-WIDTH_PX, HEIGHT_PX, FPS = 160, 120, 4
+WIDTH_PX, HEIGHT_PX, FPS = 160, 120, 2
 LENGTH_S = 40.0
 VISITS = ((6.0, 12.0), (32.0, 40.0))
 """When the white square is in the picture."""
