@@ -20,7 +20,7 @@ from models.incident import Sighting
 
 STATE_VERSION = 1
 LOOK_SCORE = 0.2
-"""Lowest score of a box that is looked for: what the rules do not count is still masked (``masking.MIN_SCORE``)."""
+"""Lowest score of a box that is looked for. Before a picture is shown it is looked at again for what must be masked."""
 
 
 class Sight(Protocol):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.detections import Detections
 from models.frame import Pixels
 
-MIN_SCORE = 0.2
+MIN_SCORE = 0.15
 """Boxes from this score on are masked: far below what counts as seen, since a spot too many costs nothing."""
 SURE_SCORE = 0.35
 """A body or vehicle from this score on accounts for what moves within its box (its head or plate is masked); what moves
