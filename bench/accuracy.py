@@ -1,6 +1,7 @@
 """How well the product sees: every set that there is, in one table, against what is promised.
 
-``python -m bench.accuracy [--data DIR] [--part NAME]... [--json] [--check] [--markdown FILE] [--sabotage closed-gate]``
+``python -m bench.accuracy [--data DIR] [--part NAME]... [--json] [--check] [--markdown FILE]
+[--reports DIR] [--sabotage closed-gate]``
 
 Real footage goes through the real pipeline (``accuracy_footage``); the other parts are benches of their own, run beside
 it at a size that fits. ``--markdown docs/accuracy.md`` writes the tables between that file's two marks. ``--sabotage
@@ -22,7 +23,7 @@ from bench.accuracy_others import OTHERS, run_other
 from bench.accuracy_parts import Part, Table
 from ingest.decode import reason_to_look
 from ingest.watcher import Gate
-from models.errors import InvalidInput
+from models.errors import InvalidInput, WanggeError
 from models.settings import read_settings
 from ops.footage import ACKNOWLEDGEMENT, cached
 from ops.replay import open_pipeline
@@ -33,20 +34,22 @@ SAID_S = 5.0
 SABOTAGES: dict[str | None, Gate] = {None: reason_to_look, "closed-gate": lambda *_: None}
 
 
-def measure(data: Path, wanted: Sequence[str], gate: Gate, say: Callable[[str], None]) -> list[Part]:
+def measure(
+    data: Path, wanted: Sequence[str], gate: Gate, reports: Path | None, say: Callable[[str], None]
+) -> list[Part]:
     """The parts, in order: footage in this process, the others one after the other in processes beside it."""
     with ThreadPoolExecutor(1) as beside:
         others = [beside.submit(run_other, other, data, say) for other in OTHERS if other.name in wanted]
-        parts = [_footage(data, gate, say)] if FOOTAGE in wanted else []
+        parts = [_footage(data, gate, reports, say)] if FOOTAGE in wanted else []
         return [*parts, *(other.result() for other in others)]
 
 
-def _footage(data: Path, gate: Gate, say: Callable[[str], None]) -> Part:
+def _footage(data: Path, gate: Gate, reports: Path | None, say: Callable[[str], None]) -> Part:
     detector, eyes = open_pipeline(read_settings(os.environ))
     found, absent = clips(data)
     if cached():
         say(ACKNOWLEDGEMENT)
-    return footage_part(found, absent, detector, eyes, gate, _sometimes(say))
+    return footage_part(found, absent, detector, eyes, gate, _sometimes(say), reports)
 
 
 def _sometimes(say: Callable[[str], None]) -> Callable[[str, float], None]:
@@ -85,6 +88,12 @@ def markdown(parts: Sequence[Part], took_s: float) -> str:
 
 def write_between(path: Path, text: str) -> None:
     """Replaces what stands between the marks. Raises InvalidInput for a file without them."""
+    before, after = _marked(path)
+    path.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
+
+
+def _marked(path: Path) -> tuple[str, str]:
+    """What stands before and after the marks."""
     try:
         before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
     except OSError as error:
@@ -92,7 +101,7 @@ def write_between(path: Path, text: str) -> None:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise InvalidInput(f"{path} has no place for the tables: it needs the lines {BEGIN} and {END}")
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
+    return before, after
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -105,19 +114,22 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--check", action="store_true", help="exit 1 where what was promised is not so")
     parser.add_argument("--markdown", type=Path, help="write the tables between the marks of this file")
+    parser.add_argument("--reports", type=Path, metavar="DIR", help="write a report of each clip, with pictures, there")
     parser.add_argument("--sabotage", choices=[name for name in SABOTAGES if name])
     asked = parser.parse_args(arguments)
     began_s = time.monotonic()
-    parts = measure(
-        asked.data, asked.part or names, SABOTAGES[asked.sabotage], lambda line: print(line, file=sys.stderr)
-    )
-    took_s, missed = time.monotonic() - began_s, faults(parts)
-    if asked.markdown:
-        try:
+    try:
+        if asked.markdown:
+            _marked(asked.markdown)  # before the minutes that the rest takes
+        if asked.reports:
+            asked.reports.mkdir(parents=True, exist_ok=True)
+        parts = measure(asked.data, asked.part or names, SABOTAGES[asked.sabotage], asked.reports, _say)
+        took_s, missed = time.monotonic() - began_s, faults(parts)
+        if asked.markdown:
             write_between(asked.markdown, markdown(parts, took_s))
-        except InvalidInput as error:
-            print(error, file=sys.stderr)
-            return 1
+    except (WanggeError, OSError) as error:
+        _say(str(error))
+        return 1
     if asked.json:
         document = {"parts": {part.name: part.to_json() for part in parts}, "missed": missed, "took_s": took_s}
         print(json.dumps(document, ensure_ascii=False))
@@ -125,6 +137,10 @@ def main(arguments: Sequence[str]) -> int:
         print(markdown(parts, took_s))
         print(*missed, sep="\n")
     return 1 if asked.check and missed else 0
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from ingest.watcher import Gate, Observing, Showing
 from ops.footage import cached
 from ops.printing import shown
 from ops.replay import RATES, Rated, judge_footage
+from ops.replay_report import report_html
 from ops.replay_score import DAY_S, bound
 from ops.replay_truth import Headcount, Truth, View, camera_of, read_truth
 
@@ -80,12 +81,17 @@ def footage_part(
     eyes: Showing,
     gate: Gate = reason_to_look,
     progress: Callable[[str, float], None] | None = None,
+    reports: Path | None = None,
 ) -> Part:
-    """Judges the clips. ``gate``: a check must be able to fail, so it is tried with one that never opens."""
+    """Judges the clips. ``gate``: a check must be able to fail, so it is tried with one that never opens. ``reports``:
+    a folder for the report of each clip. Raises OSError where it cannot be written.
+    """
     judged: list[Judged] = []
     for clip in found:
         tell = (lambda rate, share, name=clip.name: progress(f"{name} {rate}", share)) if progress else None
         result = judge_footage(clip.footage, clip.truth, camera_of(clip.truth.camera), detector, eyes, (), gate, tell)
+        if reports:
+            (reports / f"{clip.name}.html").write_text(report_html(result), encoding="utf-8")
         judged += [Judged(clip.name, rated) for rated in result.rates]
     pooled = [_pooled(rate, [each.rated for each in judged if each.rated.rate == rate]) for rate in RATES]
     figures = {"clips": [{"clip": each.clip} | _brief(each.rated) for each in judged], "together": pooled}
