@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from alerts.polygons import read_polygon, read_system
 from alerts.spreadsheets import MOST_BYTES, XLSX_BEGINS, Sheet, decoded, number_as_shown, plain_name, read_sheet
 from models.errors import Fault, InvalidInput, TooLarge
-from models.geo import MapSystem
+from models.map_systems import MapSystem
 from models.text import checked_text
 
 MOST_GRIDS = 20_000

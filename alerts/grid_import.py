@@ -7,7 +7,7 @@ from typing import Any
 
 from alerts.grid_files import GridFile, GridRow, read_grid_file
 from models.errors import Fault, InvalidInput
-from models.geo import MapSystem
+from models.map_systems import MapSystem
 from models.people import Grid
 
 DEEPEST_LEVEL = 12

@@ -17,7 +17,8 @@ from alerts.grids import Candidate, GridIndex
 from alerts.policy import NO_SUCH_THING, check
 from alerts.queries import Page, checked_key, checked_limit, in_sight, in_subtrees
 from models.errors import Fault, Forbidden, NotFound
-from models.geo import GeoPoint, MapSystem
+from models.geo import GeoPoint
+from models.map_systems import MapSystem
 from models.people import SYSTEM, Actor, Grid, Permission
 from models.tables import grids
 

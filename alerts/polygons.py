@@ -14,7 +14,7 @@ import shapely.geometry
 from numpy.typing import NDArray
 
 from models.errors import InvalidInput
-from models.geo import MapSystem, to_wgs84
+from models.map_systems import MapSystem, to_wgs84
 
 MOST_CORNERS = 50_000
 """Per grid. A whole province's border, drawn finely, has fewer."""

@@ -12,7 +12,7 @@ from api.paging import link_next
 from api.registry_schemas import GridFeature, Grids, Imported, Places, PlaceShown
 from api.schemas import After, Code, Id, Limit
 from api.services import House
-from models.geo import MapSystem, place_of
+from models.map_systems import MapSystem, place_of
 from models.people import Permission
 
 IMPORT_MAX_BYTES = 20 * 1024 * 1024

@@ -24,8 +24,9 @@ from alerts.intake import MOST_AT_ONCE, PHONE_ACCURACY_M, Report, Taken
 from alerts.intake_answers import Status
 from api.schemas import Body, Free, Number, Text
 from models.errors import Fault
-from models.geo import GeoPoint, MapSystem, place_of
+from models.geo import GeoPoint
 from models.incident import Evidence, Phase, Severity
+from models.map_systems import MapSystem, place_of
 from models.text import checked_text
 
 OWN_ID = r"^[A-Za-z0-9][A-Za-z0-9._:\-]{0,127}$"

@@ -12,7 +12,7 @@ from api.auth import needs
 from api.registry_schemas import GridCode, Name, example
 from api.schemas import Body, Id, Number, Text, at
 from api.services import House
-from models.geo import MapSystem, place_of
+from models.map_systems import MapSystem, place_of
 from models.people import Permission
 
 router = APIRouter(tags=["intake"])

@@ -9,7 +9,8 @@ from workbooks import csv_bytes, xlsx_bytes
 
 from alerts.grid_import import parse_grids, plan_grids
 from models.errors import InvalidInput
-from models.geo import GeoPoint, MapSystem, distance_m, place_of
+from models.geo import GeoPoint, distance_m
+from models.map_systems import MapSystem, place_of
 
 HEADER = ["编码", "名称", "上级编码", "边界", "坐标系"]
 WKT = "POLYGON((109.02 32.68, 109.03 32.68, 109.03 32.69, 109.02 32.68))"

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from world import JPEG, NORTH, PLACES, SOUTH, World
 
-from models.geo import MapSystem, from_wgs84
+from models.map_systems import MapSystem, from_wgs84
 
 Json = dict[str, Any]
 

@@ -8,20 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import InvalidInput
-from models.geo import (
-    ControlPoint,
-    GeoPoint,
-    GroundPlane,
-    LocalPlane,
-    MapSystem,
-    distance_m,
-    from_wgs84,
-    gcj02_to_bd09,
-    inside,
-    place_of,
-    to_wgs84,
-    wgs84_to_gcj02,
-)
+from models.geo import ControlPoint, GeoPoint, GroundPlane, LocalPlane, distance_m, inside
+from models.map_systems import MapSystem, from_wgs84, gcj02_to_bd09, place_of, to_wgs84, wgs84_to_gcj02
 
 ORIGIN = GeoPoint(109.0293, 32.6845)
 PLANE = LocalPlane(ORIGIN)
