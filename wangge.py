@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from models.errors import NotFound, WanggeError
+from ops.calibrate_command import calibrate
 from ops.hindsight_commands import hindsight
 from ops.intake_commands import intake_source
 from ops.model_commands import model
@@ -51,6 +52,7 @@ for _name, _part in (
 ):
     app.add_typer(_part, name=_name)
 app.command()(replay)
+app.command()(calibrate)
 
 
 def main() -> int:

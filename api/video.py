@@ -51,6 +51,10 @@ class VideoDesk:
         """A masked JPEG of what a watched camera saw last."""
         return self._ask({"op": "picture", "camera_id": camera_id}, timeout_s=12).data
 
+    def sample(self, camera_id: str) -> Answer:
+        """As ``picture``, with what the model saw in it, for counts to be calibrated by."""
+        return self._ask({"op": "sample", "camera_id": camera_id}, timeout_s=20)
+
     def mask(self, photo: bytes) -> Answer:
         """The photo as JPEG with heads and plates masked and without EXIF. Raises InvalidInput, TooLarge."""
         return self._ask({"op": "mask", "bytes": len(photo)}, photo, timeout_s=25)
@@ -64,14 +68,14 @@ class VideoDesk:
         asked = {"op": "rehearse", "camera_id": camera_id, "zone": zone, "since_s": since_s}
         return self._ask(asked, timeout_s=20).facts
 
-    def status(self) -> Status:
-        """What the worker does now."""
-        facts = self._ask({"op": "status"}, timeout_s=4).facts
-        cameras, fault = facts.get("cameras"), facts.get("fault")
     def models(self) -> Mapping[str, Any]:
         """The models that the worker can load. Raises ModelRefused where its zoo cannot be read."""
         return self._ask({"op": "models"}, timeout_s=4).facts
 
+    def status(self) -> Status:
+        """What the worker does now."""
+        facts = self._ask({"op": "status"}, timeout_s=4).facts
+        cameras, fault = facts.get("cameras"), facts.get("fault")
         return Status(cameras if isinstance(cameras, dict) else {}, str(fault) if fault else None)
 
     def _ask(self, request: Mapping[str, Any], data: bytes = b"", *, timeout_s: float) -> Answer:

@@ -102,6 +102,7 @@ def run(settings: Settings, environ: dict[str, str], stop: threading.Event) -> N
         handlers = {
             "status": clerk.status,
             "picture": clerk.picture,
+            "sample": clerk.sample,
             "mask": clerk.mask,
             "probe": clerk.probe,
             "explain": clerk.explain,

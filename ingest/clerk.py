@@ -1,4 +1,4 @@
-"""What the video desk answers: probe, picture, mask, status, models, explain, rehearse.
+"""What the video desk answers: probe, picture, sample, mask, status, models, explain, rehearse.
 
 What a stranger sent is never decoded in this process.
 """
@@ -43,7 +43,7 @@ class Asking(Protocol):
     """What is needed of ``worker.Worker``."""
 
     def status(self) -> Future[dict[str, Any]]: ...
-    def picture(self, camera_id: str) -> Future[Future[Message]]: ...
+    def picture(self, camera_id: str, op: str = ...) -> Future[Future[Message]]: ...
     def recall(self, op: str, camera_id: str, fields: Mapping[str, Any]) -> Future[Future[Message]]: ...
     def may_try(self, source: SourceUrl, who: str) -> Future[tuple[float, bool]]: ...
     def tried(self, source: SourceUrl, who: str, error: CameraError | None) -> None: ...
@@ -70,6 +70,11 @@ class Clerk:
         camera_id = _text(fields, "camera_id")
         message = _within(_within(self._worker.picture(camera_id), ANSWER_S), PICTURE_S)
         return _answer(message, {"at_s": message.fields.get("at_s")})
+
+    def sample(self, fields: Mapping[str, Any], _data: bytes) -> Answer:
+        """A picture to be counted by a person, and what the model saw in it, for `wangge calibrate`."""
+        message = _within(_within(self._worker.picture(_text(fields, "camera_id"), "sample"), ANSWER_S), PICTURE_S)
+        return _answer(message, {name: message.fields.get(name) for name in ("at_s", "sample")})
 
     def models(self, _fields: Mapping[str, Any], _data: bytes) -> Answer:
         """The models that children can load, and which are set for what. Raises ModelRefused."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.boxes import Tiling
+from detectors.calibration import Sample, take_sample
 from detectors.masking import MIN_SCORE, PERSONS
 from detectors.perception import CrowdCounter, Perception
 from ingest.decode import KeyframeDecoder, bgr
@@ -54,6 +55,10 @@ class Eyes:
             seen = seen.joined(self.perception.look(pixels, closer.closer(), MIN_SCORE).detections)
         faces = self.faces.look(pixels, self.tiling, MIN_SCORE).detections if self.faces else None
         return still(pixels, seen, max_side_px, faces, moved)
+
+    def sample(self, pixels: Pixels) -> Sample:
+        """What calibration needs of a picture that a person will count."""
+        return take_sample(self.perception, pixels, self.tiling)
 
 
 def answer(job: Message, open_eyes: Callable[[], Eyes]) -> bytes:

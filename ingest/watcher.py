@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from detectors import health
+from detectors.calibration import Sample
 from detectors.detector import Observed
 from detectors.hindsight import Hindsight
 from detectors.motion import Scene
@@ -67,6 +68,7 @@ class Showing(Protocol):
         seen: Detections | None = None,
         moved: NDArray[np.bool_] | None = None,
     ) -> bytes: ...
+    def sample(self, pixels: Pixels) -> Sample: ...
 
 
 Gate = Callable[[Looked | None, Luma, float], str | None]
@@ -122,6 +124,7 @@ class _Request:
     number: int
     camera_id: str
     until_s: float
+    op: str
 
 
 class Watcher:
@@ -154,7 +157,7 @@ class Watcher:
         self._detector_errors = Repeats(log.error, "the detector failed on a frame; it was skipped")
 
     def obey(self, order: Message) -> None:
-        """watch (again, where it is watched already), unwatch, picture, explain, rehearse."""
+        """watch (again, where it is watched already), unwatch, picture, sample, explain, rehearse."""
         if order.op == "watch":
             camera = camera_from_json(order.fields["camera"])
             self._forget(camera.id)
@@ -164,8 +167,8 @@ class Watcher:
             self._receiver.add(camera.id, camera.source)
         elif order.op == "unwatch":
             self._forget(order.fields["camera_id"])
-        elif order.op == "picture":
-            self._requests.append(_Request(order.fields["request"], order.fields["camera_id"], 0.0))
+        elif order.op in ("picture", "sample"):
+            self._requests.append(_Request(order.fields["request"], order.fields["camera_id"], 0.0, order.op))
         elif order.op in ("explain", "rehearse"):
             self._recall(order)
 
@@ -272,7 +275,7 @@ class Watcher:
             if camera and camera.newest and steady_s - camera.newest[0] <= FRESH_S:
                 self._show(request, camera, camera.newest[1])
             elif camera and not request.until_s:
-                open_requests.append(_Request(request.number, request.camera_id, steady_s + WAIT_S))
+                open_requests.append(replace(request, until_s=steady_s + WAIT_S))
             elif camera and steady_s < request.until_s:
                 open_requests.append(request)
             else:
@@ -300,9 +303,11 @@ class Watcher:
         except CameraCorrupt as error:
             self._refuse(request.number, error.code, str(error))
             return
-        fields = {"request": request.number, "ok": True, "at_s": keyframe.at_s}
-        shown = self._eyes.masked_still(bgr(frame, STILL_SIDE_PX), moved=camera.moved(luma(frame)))
-        self._tell(encode("answer", fields, [shown]))
+        pixels = bgr(frame, STILL_SIDE_PX)
+        fields: dict[str, Any] = {"request": request.number, "ok": True, "at_s": keyframe.at_s}
+        if request.op == "sample":
+            fields["sample"] = self._eyes.sample(pixels).to_json()
+        self._tell(encode("answer", fields, [self._eyes.masked_still(pixels, moved=camera.moved(luma(frame)))]))
 
     def _refuse(self, number: int, code: str, message: str) -> None:
         self._tell(encode("answer", {"request": number, "ok": False, "code": code, "message": message}))

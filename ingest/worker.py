@@ -122,9 +122,10 @@ class Worker:
         """``cameras`` by id: state, since when, error, counters. ``fault``: why none can be watched, or None."""
         return self.ask(lambda: {"cameras": self._fleet.status(), "fault": self._fault})
 
-    def picture(self, camera_id: str) -> Future[Future[Message]]:
-        """The child's answer for a masked still. Fails with NotFound or Unavailable."""
-        return self.ask(lambda: self._request("picture", camera_id, {}))
+    def picture(self, camera_id: str, op: str = "picture") -> Future[Future[Message]]:
+        """The child's answer for a masked still; a "sample" says what it saw as well. Fails with NotFound or
+        Unavailable."""
+        return self.ask(lambda: self._request(op, camera_id, {}))
 
     def recall(self, op: str, camera_id: str, fields: Mapping[str, Any]) -> Future[Future[Message]]:
         """The child's answer to "explain" or "rehearse" (see ``recall``). Fails with NotFound or Unavailable."""

@@ -41,8 +41,8 @@ class Asked:
     def status(self) -> Future[dict[str, Any]]:
         return done({"cameras": {}, "fault": None})
 
-    def picture(self, camera_id: str) -> Future[Future[Message]]:
-        del camera_id
+    def picture(self, camera_id: str, op: str = "picture") -> Future[Future[Message]]:
+        self.recalled.append({"op": op, "camera_id": camera_id})
         return done(done(self.message))
 
     def recall(self, op: str, camera_id: str, fields: Mapping[str, Any]) -> Future[Future[Message]]:
@@ -153,6 +153,13 @@ def test_pictures_and_status_come_from_the_worker() -> None:
     clerk = Clerk(Asked(picture=Message("answer", {"ok": True, "at_s": 1.0}, (JPEG,))), Jobs(Unavailable("x")), {})
     assert clerk.picture({"camera_id": "cam1"}, b"") == ({"ok": True, "media_type": "image/jpeg", "at_s": 1.0}, JPEG)
     assert clerk.status({}, b"")[0]["cameras"] == {}
+
+
+def test_a_sample_is_a_picture_with_what_the_model_saw() -> None:
+    worker = Asked(picture=Message("answer", {"ok": True, "at_s": 1.0, "sample": {"plain": 3}}, (JPEG,)))
+    fields, data = Clerk(worker, Jobs(Unavailable("x")), {}).sample({"camera_id": "cam1"}, b"")
+    assert (fields["at_s"], fields["sample"], data) == (1.0, {"plain": 3}, JPEG)
+    assert worker.recalled == [{"op": "sample", "camera_id": "cam1"}]
 
 
 def test_hindsight_is_asked_of_the_cameras_child_and_its_answer_passed_on() -> None:

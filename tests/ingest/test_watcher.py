@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from detectors.calibration import Sample
 from detectors.detector import Look, Observed
 from ingest.connection import Connected
 from ingest.decode import KeyframeDecoder
@@ -73,6 +74,9 @@ class Eyes:
     def masked_still(self, pixels: Pixels, *, seen: Detections | None = None, moved: np.ndarray | None = None) -> bytes:
         self.told.append((seen, moved))
         return b"\xff\xd8\xff" + str(pixels.shape).encode()
+
+    def sample(self, pixels: Pixels) -> Sample:
+        return Sample(pixels.shape[1], pixels.shape[0], "fake@1", np.array([0.5], np.float32), 1)
 
 
 class Scene:
@@ -232,6 +236,21 @@ def test_a_picture_is_of_the_newest_keyframe_or_of_the_next_one(scene: Scene) ->
     scene.watcher.obey(order)
     scene.turn()
     assert len(scene.of("answer")) == 2
+
+
+def test_a_sample_is_a_masked_picture_with_what_the_model_saw_in_it(scene: Scene) -> None:
+    scene.watcher.obey(Message("sample", {"request": 7, "camera_id": "cam1"}))
+    scene.turn()
+    scene.turn(scene.keyframe(2.0))
+    (answer,) = scene.of("answer")
+    assert answer.fields["sample"] == {
+        "width_px": 320,
+        "height_px": 240,
+        "model": "fake@1",
+        "scores": [0.5],
+        "plain": 1,
+    }
+    assert answer.blobs == (b"\xff\xd8\xff(240, 320, 3)",)
 
 
 @pytest.mark.parametrize("camera_id", ["cam1", "cam9"])

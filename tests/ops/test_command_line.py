@@ -81,7 +81,7 @@ def test_help_is_quick_and_every_command_has_an_example(run: Run) -> None:
     for command in (
         *("up", "demo", "footage", "backup", "restore", "db upgrade", "camera add", "camera list", "camera probe"),
         *("grid import", "user add", "user change", "intake-source add", "doctor", "doctor audit", "doctor figures"),
-        *("duty add", "duty list", "duty import", "duty leave"),
+        *("duty add", "duty list", "duty import", "duty leave", "calibrate"),
     ):
         said = run(*command.split(), "--help")
         assert "Example" in said.out, command
