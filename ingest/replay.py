@@ -112,6 +112,7 @@ def replay(
         if progress:
             progress(film.read_s)
     seconds = film.read_s
+    cut = f"{footage.path.name} cannot be decoded from {seconds:.1f} s on" if ledger.has_failed else film.cut
     for number, _ in waiting:  # what was asked for after the last picture is shown by it
         watcher.obey(Message("picture", {"request": number, "camera_id": camera.id}))
     film.read_s += TELL_S
@@ -123,7 +124,7 @@ def replay(
         detector_errors=ledger.counters.get("detector_errors", 0),
         seconds=seconds,
         took_s=time.perf_counter() - began_s,
-        cut=ledger.failed or film.cut,
+        cut=cut,
         alarms=tuple(ledger.alarms),
         counts={zone: tuple(counts) for zone, counts in witness.counts.items()},
         asked=ledger.asked,
@@ -167,7 +168,7 @@ class _Ledger:
     alarms: list[Alarm] = field(default_factory=list)
     asked: dict[int, Still] = field(default_factory=dict)
     counters: Mapping[str, Any] = field(default_factory=dict)
-    failed: str | None = None
+    has_failed: bool = False
     _reader: Reader = field(default_factory=Reader)
     _open: dict[tuple[str, str | None], int] = field(default_factory=dict)
 
@@ -180,7 +181,7 @@ class _Ledger:
             elif message.op == "alive":
                 self.counters = next(iter(message.fields["cameras"].values()), self.counters)
             elif message.op == "failed":
-                self.failed = message.fields["message"]
+                self.has_failed = True
 
     def _observed(self, message: Message) -> None:
         for data in message.fields["sightings"]:

@@ -75,6 +75,17 @@ def test_footage_that_breaks_off_is_judged_up_to_there(tmp_path: Path) -> None:
     )
 
 
+def test_footage_whose_keyframes_are_damaged_is_judged_up_to_there(tmp_path: Path, clip: Path) -> None:
+    data = bytearray(clip.read_bytes())
+    for at in range(len(data) // 3, len(data) - 8000, 50):
+        data[at] ^= 0xA5
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(data)
+    found = judge(damaged, "keyframes")
+    assert "; judged up to there, 1 incidents of the truth come later" in found.notes[0]
+    assert found.rates[0].score.recall == 1.0
+
+
 def test_slow_footage_is_replayed_at_the_rates_that_it_has(tmp_path: Path) -> None:
     for number in range(4):
         cv2.imwrite(str(tmp_path / f"{number}.png"), frame(float(number)))
