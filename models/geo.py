@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -69,46 +69,56 @@ class ControlPoint:
 
 @dataclass(frozen=True, eq=False)
 class Located:
-    """A place read off a picture, and how far it may be off (68 %), in metres."""
+    """A place read off a picture, and how far it may be off, in metres: 19 in 20 are nearer."""
 
     place: GeoPoint
     accuracy_m: float
+
+
+FOOT_PX = 2.0
+"""Standard error of a foot point in a picture, along each axis."""
+CLICK_PX, CLICK_HEIGHT_PX = 1.5, 1080
+"""Standard error of a control point that a person marks, along each axis of a picture of that height."""
+SURVEY_M = 0.3
+"""Least standard error of a control point's place, east and north: as read off an orthophoto."""
+CERTAIN = 2.0
+"""Standard errors within which 19 in 20 lie: 1.96 of an error along one line, 1.73 (of the two axes' sum of squares) of
+one that is alike all round."""
 
 
 @dataclass(frozen=True, eq=False)
 class GroundPlane:
     """The homography from picture fractions (0..1) to metres on a local plane, with the residual of its fit.
 
-    Source: Hartley & Zisserman, Multiple View Geometry, 2nd ed., algorithm 4.2 (normalised DLT).
+    ``variants``: the homographies that a standard error in one number of the fit would give instead; how far they lie
+    apart is how far a place may be off (first-order propagation: Hartley & Zisserman, section 5.2). Source of the fit:
+    Multiple View Geometry, 2nd ed., algorithm 4.2 (normalised DLT).
     """
 
     matrix: NDArray[np.float64]
     plane: LocalPlane
     residual_m: float
+    variants: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3, 3)))
 
     @classmethod
-    def fit(cls, points: Sequence[ControlPoint]) -> Self:
-        """From four or more control points, no three on a line. Raises InvalidInput if they do not fix a plane."""
+    def fit(cls, points: Sequence[ControlPoint], *, with_variants: bool = True) -> Self:
+        """From four or more control points, no three on a line. Raises InvalidInput if they do not fix a plane.
+
+        Without variants it is sooner done, and its places say nothing of the fit's own error.
+        """
         if len(points) < 4:
             raise InvalidInput(f"a ground plane needs at least 4 control points, {len(points)} were given")
         plane = LocalPlane(points[0].place)
         pixels = np.array([[p.x, p.y] for p in points])
         ground = np.array([plane.to_m(p.place) for p in points])
-        to_unit_p, to_unit_g = _normaliser(pixels), _normaliser(ground)
-        p, g = _apply(to_unit_p, pixels), _apply(to_unit_g, ground)
-        rows = []
-        for (x, y), (u, v) in zip(p, g, strict=True):
-            rows.append([-x, -y, -1, 0, 0, 0, u * x, u * y, u])
-            rows.append([0, 0, 0, -x, -y, -1, v * x, v * y, v])
-        _, singular, vt = np.linalg.svd(np.array(rows))
-        if singular[7] < 1e-6 * singular[0]:
-            raise InvalidInput("the control points lie on a line or on one spot: spread them over the ground")
-        matrix = np.linalg.inv(to_unit_g) @ vt[-1].reshape(3, 3) @ to_unit_p
-        # The sign is chosen so that the ground in view has a positive third coordinate: beyond the horizon it flips.
-        if np.mean(np.c_[pixels, np.ones(len(pixels))] @ matrix[2]) < 0:
-            matrix = -matrix
-        residual = _apply(matrix, pixels) - ground
-        return cls(matrix, plane, float(np.sqrt(np.mean(np.sum(residual**2, axis=1)))))
+        matrix = _homography(pixels, ground)
+        squares = np.sum((_apply(matrix, pixels) - ground) ** 2, axis=1)
+        residual_m = float(np.sqrt(squares.mean()))
+        if not with_variants:
+            return cls(matrix, plane, residual_m)
+        free = 2 * len(points) - 8
+        survey_m = max(SURVEY_M, math.sqrt(float(squares.sum()) / free)) if free else SURVEY_M
+        return cls(matrix, plane, residual_m, _variants(pixels, ground, survey_m))
 
     def ground_m(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, 2) picture fractions to (n, 2) metres east, north; NaN on and above the horizon."""
@@ -117,17 +127,19 @@ class GroundPlane:
         return np.where(seen, homogeneous[:, :2] / np.where(seen, homogeneous[:, 2:], 1.0), np.nan)
 
     def locate(self, x: float, y: float, height_px: int) -> Located:
-        """The place under a picture point. Raises InvalidInput on and above the horizon.
+        """The place under a picture point. Raises InvalidInput on and above the horizon, and so near to it that what
+        the ground plane is not sure of may lift the point over it.
 
-        The accuracy joins the fit's residual with two pixels of error of the foot point, pushed through the
-        homography, so that it grows with distance.
+        The accuracy joins what the fit is not sure of with the error of the foot point, pushed through the homography,
+        so that it grows with distance.
         """
-        step = 2.0 / height_px
+        step = FOOT_PX / height_px
         at = self.ground_m(np.array([[x, y], [x + step, y], [x, y + step]]))
-        if not np.isfinite(at).all():
+        others = _apply_each(self.variants, np.array([x, y, 1.0]))
+        if not (np.isfinite(at).all() and np.isfinite(others).all()):
             raise InvalidInput("that point lies on or above the horizon")
-        foot = float(np.hypot(*(at[1] - at[0])) + np.hypot(*(at[2] - at[0])))
-        return Located(self.plane.to_geo(float(at[0, 0]), float(at[0, 1])), float(math.hypot(self.residual_m, foot)))
+        square = float(np.sum((at[1:] - at[0]) ** 2) + np.sum((others - at[0]) ** 2))
+        return Located(self.plane.to_geo(float(at[0, 0]), float(at[0, 1])), CERTAIN * math.sqrt(square))
 
     def area_m2(self, polygon: Sequence[tuple[float, float]]) -> float:
         """Ground area of a polygon of picture fractions, m². Raises InvalidInput where it reaches the horizon."""
@@ -136,6 +148,43 @@ class GroundPlane:
             raise InvalidInput("the zone reaches the horizon: draw it on the ground only")
         x, y = ground.T
         return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
+
+
+def _homography(pixels: NDArray[np.float64], ground: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The matrix that maps (n, 2) picture fractions onto (n, 2) metres, the ground in view on its positive side."""
+    to_unit_p, to_unit_g = _normaliser(pixels), _normaliser(ground)
+    p, g = _apply(to_unit_p, pixels), _apply(to_unit_g, ground)
+    rows = np.zeros((2 * len(p), 9))
+    rows[0::2, 0:2] = rows[1::2, 3:5] = -p
+    rows[0::2, 2] = rows[1::2, 5] = -1
+    rows[:, 6:8] = np.repeat(p, 2, axis=0) * g.reshape(-1, 1)
+    rows[:, 8] = g.ravel()
+    _, singular, vt = np.linalg.svd(rows, full_matrices=len(rows) < 9)  # the ninth vector is wanted in any case
+    if singular[7] < 1e-6 * singular[0]:
+        raise InvalidInput("the control points lie on a line or on one spot: spread them over the ground")
+    matrix = np.linalg.inv(to_unit_g) @ vt[-1].reshape(3, 3) @ to_unit_p
+    # The sign is chosen so that the ground in view has a positive third coordinate: beyond the horizon it flips.
+    if np.mean(np.c_[pixels, np.ones(len(pixels))] @ matrix[2]) < 0:
+        matrix = -matrix
+    return np.asarray(matrix / np.linalg.norm(matrix))
+
+
+def _variants(pixels: NDArray[np.float64], ground: NDArray[np.float64], survey_m: float) -> NDArray[np.float64]:
+    """(4 n, 3, 3): each coordinate of each control point a standard error off, in the picture and on the ground."""
+    found = []
+    for step, of_ground in ((survey_m, True), (CLICK_PX / CLICK_HEIGHT_PX, False)):
+        for index in np.ndindex(pixels.shape):
+            off = np.zeros_like(pixels)
+            off[index] = step
+            found.append(_homography(pixels, ground + off) if of_ground else _homography(pixels + off, ground))
+    return np.array(found)
+
+
+def _apply_each(matrices: NDArray[np.float64], point: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 2) metres that each of (n, 3, 3) homographies makes of one point (3,); NaN on and above its horizon."""
+    mapped = matrices @ point
+    seen = mapped[:, 2:] > 1e-9
+    return np.where(seen, mapped[:, :2] / np.where(seen, mapped[:, 2:], 1.0), np.nan)
 
 
 def _normaliser(points: NDArray[np.float64]) -> NDArray[np.float64]:
