@@ -67,7 +67,8 @@ SPOILT: dict[str, tuple[Spoil, str]] = {
         "1, 2, 3 lie on one line in the picture",
     ),
     "crossed, of four": (lambda: swapped(marked(4), 0, 1), "two of the four are taken for each other"),
-    "crossed, of seven": (lambda: swapped(marked(7), 0, 4), "crossed with others"),
+    "crossed, of five": (lambda: swapped(marked(5), 0, 4), "control point [15] is crossed with others"),
+    "crossed, of seven": (lambda: swapped(marked(7), 0, 4), "control point [15] "),
     "mirrored": (
         lambda: [ControlPoint(1 - point.x, point.y, point.place) for point in marked(6)],
         "left and right, or longitude and latitude",
