@@ -119,19 +119,29 @@ def merge(
     are one per thing already, however much they overlap.
     """
     scores = scores.copy()
-    areas = area(boxes)
-    left = np.ones(len(boxes), dtype=bool)
+    areas, (left, top, right, bottom) = area(boxes), np.ascontiguousarray(boxes.T)
     kept: list[int] = []
-    for i in np.lexsort((-scores, cut)).tolist():
-        if not left[i]:
-            continue
-        kept.append(i)
-        left[i] = False
-        rivals = np.nonzero(left & (labels == labels[i]) & ((tile != tile[i]) | (not is_final)))[0]
-        part = (tile[rivals] != tile[i]) & (cut[rivals] | cut[i])
-        share = intersection(boxes[i], boxes[rivals]) / np.maximum(np.minimum(areas[rivals], areas[i]), 1e-6)
-        hidden = rivals[(iou(boxes[i], boxes[rivals]) > SAME_IOU) | (part & (share > SAME_SHARE))]
-        left[hidden] = False
-        scores[i] = max(scores[i], scores[hidden].max(initial=0))
-    order = np.array(sorted(kept, key=lambda i: -scores[i]), dtype=np.intp)
-    return order, scores[order]
+    order = np.lexsort((-scores, cut))
+    for label in np.unique(labels):
+        queue = order[labels[order] == label]
+        while len(queue):
+            i, rivals = int(queue[0]), queue[1:]
+            kept.append(i)
+            # A thousand boxes of a crowd: only those beside box i are compared with it.
+            across = np.minimum(right[rivals], right[i]) - np.maximum(left[rivals], left[i])
+            beside = np.nonzero(across > 0)[0]
+            near = rivals[beside]
+            down = np.minimum(bottom[near], bottom[i]) - np.maximum(top[near], top[i])
+            shared = across[beside] * np.maximum(down, 0)
+            elsewhere = tile[near] != tile[i]
+            same = (shared > SAME_IOU * (areas[i] + areas[near] - shared)) & (elsewhere | (not is_final))
+            part = elsewhere & (cut[near] | cut[i]) & (shared > SAME_SHARE * np.minimum(areas[i], areas[near]))
+            hidden = same | part
+            queue = rivals
+            if hidden.any():
+                scores[i] = max(scores[i], scores[near[hidden]].max())
+                left_over = np.ones(len(rivals), dtype=bool)
+                left_over[beside[hidden]] = False
+                queue = rivals[left_over]
+    best = np.array(sorted(kept, key=lambda i: -scores[i]), dtype=np.intp)
+    return best, scores[best]
