@@ -195,6 +195,13 @@ def missed(rows: Sequence[Row], wanted: int) -> list[str]:
     return found
 
 
+def _line(row: Row) -> str:
+    return (
+        f"{row.footage:36} {row.pictures:4} pictures, faces sure/maybe {row.before_sure}/{row.before_maybe} before, "
+        f"{row.after_sure}/{row.after_maybe} after, {row.hidden:.0%} hidden, {row.ms:.0f} ms"
+    )
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("footage", nargs="*", type=Path, help="videos, folders of pictures or of videos")
@@ -211,11 +218,11 @@ def main(argv: list[str] | None = None) -> int:
         found, judge = footages(places), judge_of(arguments.face_model)
         eyes = Eyes(Perception.load(find_entry(read_zoo(), "nanodet-g-416")), Tiling())
         taken = shares([len(each.pictures) or int(each.length_s * each.fps) for each in found], arguments.pictures)
-        rows = [
-            measure(footage, pictures, eyes, judge, arguments.left)
-            for footage, pictures in zip(found, taken, strict=True)
-            if pictures
-        ]
+        rows = []
+        for footage, pictures in zip(found, taken, strict=True):
+            if pictures:
+                rows.append(measure(footage, pictures, eyes, judge, arguments.left))
+                print(_line(rows[-1]), file=sys.stderr if arguments.json else sys.stdout, flush=True)
     except WanggeError as error:
         print(error, file=sys.stderr)
         return 1
@@ -223,11 +230,6 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.json:
         print(json.dumps({"rows": [asdict(row) for row in rows], "missed": faults}, ensure_ascii=False))
     else:
-        for row in rows:
-            print(
-                f"{row.footage:36} {row.pictures:4} pictures, faces sure/maybe {row.before_sure}/{row.before_maybe} "
-                f"before, {row.after_sure}/{row.after_maybe} after, {row.hidden:.0%} hidden, {row.ms:.0f} ms"
-            )
         print("\n".join(faults) or "no face is left")
     return 1 if arguments.check and faults else 0
 

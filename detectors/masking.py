@@ -13,7 +13,8 @@ from models.detections import Detections
 from models.frame import Pixels
 
 MIN_SCORE = 0.15
-"""Boxes from this score on are masked: far below what counts as seen, since a spot too many costs nothing."""
+"""Boxes from this score on are masked: far below what counts as seen. Larger boxes are not looked for down to here: of
+a whole picture such ones hide what there is to be seen of an incident."""
 SURE_SCORE = 0.35
 """A body or vehicle from this score on accounts for what moves within its box (its head or plate is masked); what moves
 elsewhere is masked whole."""
@@ -43,8 +44,7 @@ def mask(
 ) -> Pixels:
     """A copy of the picture, shape (height, width, 3) uint8, with heads and plates hidden.
 
-    ``detections`` and ``faces`` must have been looked for down to ``MIN_SCORE``. ``moved``: where something is that the
-    scene does not usually show, (rows, columns) over the whole picture.
+    ``moved``: where something moves, (rows, columns) over the whole picture.
     """
     masked = bgr.copy()
     if moved is not None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from detectors.boxes import Tiling
 from detectors.calibration import Sample, take_sample
+from detectors.detector import LOOK_SCORE
 from detectors.masking import MIN_SCORE, PERSONS
 from detectors.perception import CrowdCounter, Perception
 from ingest.decode import KeyframeDecoder, bgr
@@ -48,10 +49,10 @@ class Eyes:
         Rare beside looks, so it is looked at again twice as closely, and four times where there is a crowd.
         """
         if seen is None:
-            seen = self.perception.look(pixels, self.tiling, MIN_SCORE).detections
+            seen = self.perception.look(pixels, self.tiling, LOOK_SCORE).detections
         closer = self.tiling.closer()
-        seen = seen.joined(self.perception.look(pixels, closer, MIN_SCORE).detections)
-        if len(seen.of(PERSONS, MIN_SCORE)) >= CROWD_BOXES:
+        seen = seen.joined(self.perception.look(pixels, closer, LOOK_SCORE).detections)
+        if len(seen.of(PERSONS)) >= CROWD_BOXES:
             seen = seen.joined(self.perception.look(pixels, closer.closer(), MIN_SCORE).detections)
         faces = self.faces.look(pixels, self.tiling, MIN_SCORE).detections if self.faces else None
         return still(pixels, seen, max_side_px, faces, moved)

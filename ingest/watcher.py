@@ -106,9 +106,9 @@ class _Camera:
     hindsight: Hindsight = field(default_factory=Hindsight)
     counters: Counters = field(default_factory=Counters)
 
-    def moved(self, grey: Luma) -> NDArray[np.bool_] | None:
+    def moved(self, grey: Luma, at_s: float) -> NDArray[np.bool_] | None:
         """Where the picture is not as the scene usually is; None while that is not known."""
-        return None if self.scene is None else self.scene.moved(grey)
+        return None if self.scene is None else self.scene.moved(grey, at_s)
 
 
 _Found = tuple[Sequence[Sighting], list[bytes]]
@@ -248,7 +248,7 @@ class Watcher:
         camera.rules = camera.rules | {HEALTH: examined.state.to_json()}
         if not _begins(examined.sightings):
             return examined.sightings, []
-        moved = camera.moved(picture.luma)
+        moved = camera.moved(picture.luma, picture.at_s)
         return examined.sightings, [self._eyes.masked_still(bgr(frame, STILL_SIDE_PX), moved=moved)]
 
     def _observe(self, camera: _Camera, frame: Frame, grey: Luma) -> _Found:
@@ -264,7 +264,7 @@ class Watcher:
         camera.rules = observed.state | {HEALTH: camera.rules[HEALTH]}
         if not _begins(observed.sightings):
             return observed.sightings, []
-        moved = camera.moved(grey)
+        moved = camera.moved(grey, frame.at_s)
         return observed.sightings, [self._eyes.masked_still(frame.bgr, seen=observed.detections, moved=moved)]
 
     def _answer(self, steady_s: float) -> None:
@@ -307,7 +307,8 @@ class Watcher:
         fields: dict[str, Any] = {"request": request.number, "ok": True, "at_s": keyframe.at_s}
         if request.op == "sample":
             fields["sample"] = self._eyes.sample(pixels).to_json()
-        self._tell(encode("answer", fields, [self._eyes.masked_still(pixels, moved=camera.moved(luma(frame)))]))
+        moved = camera.moved(luma(frame), keyframe.at_s)
+        self._tell(encode("answer", fields, [self._eyes.masked_still(pixels, moved=moved)]))
 
     def _refuse(self, number: int, code: str, message: str) -> None:
         self._tell(encode("answer", {"request": number, "ok": False, "code": code, "message": message}))
