@@ -26,8 +26,8 @@ Luma = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """How a view usually looks: ``mean`` and mean deviation ``noise``, (rows, columns) float32 grey levels; its ``last``
-    picture; ``since_s``: from when on each cell has looked as it does there, Unix seconds.
+    """How a view usually looks: ``mean`` and mean deviation ``noise``, (rows, columns) float32 grey levels; its
+    ``last`` picture; ``since_s``: from when on each cell has looked as it does there, Unix seconds.
     """
 
     mean: NDArray[np.float32]
@@ -53,7 +53,7 @@ class Scene:
         return Scene(mean, self.noise + share * (deviation - self.noise), luma, self._since_s(luma, at_s), at_s)
 
     def moved(self, luma: Luma, at_s: float) -> NDArray[np.bool_]:
-        """Where a picture is not as usual and not at rest, with a margin of a cell; nowhere if nearly all of it is so."""
+        """Where a picture is not as usual and not at rest, with a margin of a cell; nowhere if nearly all is so."""
         unusual = self._unusual(_difference(luma, self.mean))
         if unusual.mean() >= ALL_MOVED:
             return np.zeros_like(unusual)
