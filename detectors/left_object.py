@@ -82,7 +82,8 @@ def _why(
     if unknown > UNKNOWN:
         return f"how {unknown:.0%} of the zone looks is still being learned"
     if not things:
-        return "nothing new stands there"
+        watched = float((scene.zone & ~scene.hidden).sum() / max(scene.zone.sum(), 1))
+        return f"nothing new stands in the {watched:.0%} of the zone that nobody hides"
     longest_s = max(spot.stood_s for spot in things)
     return f"something new has stood for {longest_s:.0f} s of {levels['dwell_s']:g} s"
 

@@ -52,6 +52,8 @@ BODIES = frozenset(
 """What leaves by itself."""
 BODY_SCORE = 0.2
 """Where unsure, it is a body: an alert for somebody who sits there costs more than a minute's delay."""
+NO_BODY = 0.5
+"""A box of this share of the picture is a detector's mistake: it sees a road as a train."""
 AROUND = 0.15
 """Added to a body's box on each side, of its size: a bag in the hand, a shadow at the feet."""
 HIDDEN = 0.3
@@ -162,6 +164,7 @@ def fitting(state: State, seen: Observation) -> Background:
 def scene_of(background: Background, seen: Observation, bgr: Pixels) -> Scene:
     scale = np.array([seen.width_px, seen.height_px] * 2, np.float32)
     bodies = seen.detections.of(BODIES, BODY_SCORE).boxes_px / scale
+    bodies = bodies[np.prod(bodies[:, 2:] - bodies[:, :2], axis=1) < NO_BODY]
     wide = np.tile((bodies[:, 2:] - bodies[:, :2]) * AROUND, 2) * (-1, -1, 1, 1)
     hidden = cells_in(background.frame, bodies + wide)
     zone, view = cells_of(seen.zone.polygon), view_of(bgr, background.frame)

@@ -164,6 +164,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 },
                 by_camera=True,
             ),
+            Kind("gate_tailgating", "尾随通行", "Tailgating at a gate", Severity.YELLOW),
+            Kind("gate_held_open", "门禁长时间未关", "Gate held open", Severity.YELLOW),
             Kind("gate_event", "门禁闸机事件", "Gate event", Severity.BLUE),
             Kind("gate_fault", "门禁闸机故障", "Gate fault", Severity.YELLOW, "DeviceTamper"),
             Kind("other", "其他", "Other", Severity.YELLOW),
