@@ -37,8 +37,11 @@ MIN_CELLS = 4
 SHADE_COLOUR, SHADE_SPREAD, SHADE_DEPTH = 0.09, 0.1, 1.1
 """Light alone: colour changed by less, brightness by the same all over (1.48 times the median deviation), and not by
 more than a factor of 3."""
-TAKEN_AWAY = 1.2
-"""By so much the old look's edges around a place are stronger than the new one's where something was taken away."""
+TAKEN_AWAY = 1.4
+"""By so much a place stood out more in the old look than in the new one – by the edges around it times the step from
+inside to outside – where something was taken away."""
+DIM = 0.05
+"""Added to the step, so that one that is hardly there does not decide."""
 TOO_MUCH = 0.5
 """Share of what can be seen; if more has changed, it is not a thing that came but the light or the camera."""
 
@@ -198,7 +201,7 @@ def compare(background: Background, view: NDArray[np.float32], zone: Cells, hidd
         cells = labels == number
         if _is_light(now[cells] - then[cells]):
             continue
-        if _is_taken_away(cells, *edges):
+        if _is_taken_away(cells, edges[0], edges[1], then, now):
             gone |= cells
         else:
             new.append(Blob(cells, _box(background.frame, cells), float(strength[cells].mean())))
@@ -250,10 +253,17 @@ def _is_light(step: Grid) -> bool:
     return coloured < SHADE_COLOUR and spread < SHADE_SPREAD and abs(brighter) < SHADE_DEPTH
 
 
-def _is_taken_away(cells: Cells, then: NDArray[np.float32], now: NDArray[np.float32]) -> bool:
-    """``then`` and ``now``: how strong the edges are, (SIDE, SIDE)."""
-    rim = _grown(cells) & _grown(~cells)
-    return float(then[rim].mean()) > TAKEN_AWAY * float(now[rim].mean())
+def _is_taken_away(
+    cells: Cells, old_edges: NDArray[np.float32], new_edges: NDArray[np.float32], then: Grid, now: Grid
+) -> bool:
+    inside, outside = cells & _grown(~cells), _grown(cells) & ~cells
+    rim = inside | outside
+
+    def stands_out(edges: NDArray[np.float32], features: Grid) -> float:
+        step = np.abs(features[inside].mean(axis=0) - features[outside].mean(axis=0)).sum() if outside.any() else 0.0
+        return float(edges[rim].mean() * (step + DIM))
+
+    return stands_out(old_edges, then) > TAKEN_AWAY * stands_out(new_edges, now)
 
 
 def _edges(features: Grid) -> NDArray[np.float32]:
