@@ -6,6 +6,7 @@ import pytest
 
 from detectors.boxes import Tiling
 from detectors.counting import MIN_SCORE
+from detectors.density import DensityMap
 from detectors.detector import LOOK_SCORE, Detector, faults
 from models.camera import CameraPoint, SourceUrl, Zone
 from models.counting import Counting
@@ -137,6 +138,29 @@ def test_control_points_that_fit_no_plane_are_said_in_the_reasons() -> None:
     three = tuple(ControlPoint(x, 0.5, HERE) for x in (0.1, 0.2, 0.3))
     observed = Detector(FakeEyes(4)).observe(replace(CAMERA, control_points=three), frame(0), {})
     assert observed.reasons["crowding/a"][0].startswith("not calibrated: ")
+
+
+class Counter:
+    """Counts the pictures that it was asked about, as persons."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def count(self, bgr: Pixels) -> DensityMap:
+        del bgr
+        self.asked += 1
+        return DensityMap(np.full((2, 2), self.asked / 4, np.float32), (0.5, 0.5), "counter@1")
+
+
+def test_crowds_are_counted_where_a_zone_asks_for_it_and_nowhere_else() -> None:
+    counter = Counter()
+    detector = Detector(FakeEyes(0), crowds=counter)
+    observed = detector.observe(CAMERA, frame(0), {})
+    assert observed.look.density is not None
+    assert (observed.look.density.total, counter.asked) == (1.0, 1)
+    other = replace(CAMERA, zones=(replace(CAMERA.zones[0], kinds=("intrusion",), levels={}),))
+    assert detector.observe(other, frame(1), {}).look.density is None
+    assert counter.asked == 1
 
 
 def test_a_kind_that_no_rule_sees_is_passed_over() -> None:

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
+from detectors.calibration import sample_from_json
+from ingest.child import open_eyes
 from ingest.footage import Footage
 from ingest.images import check_picture
 from ingest.messages import camera_to_json, source_to_json
@@ -20,6 +22,8 @@ from ingest.pipes import Message, encode
 from ingest.shards import Shard, do_job
 from ingest.simulator import Fault, Served
 from models.camera import Credentials
+from models.errors import ModelRefused
+from tests.detectors.tiny_models import tiny_nanodet, write_zoo
 from tests.ingest.worker_samples import camera, eventually
 from tests.servers import RunningSimulator, run_simulator
 
@@ -79,6 +83,10 @@ def test_it_watches_and_shows(plaza: RunningSimulator) -> None:
         answer = wait_for(shard, "answer")
         assert answer.fields["request"] == 3
         assert check_picture(answer.blobs[0]) == (320, 240)
+        shard.inbox.clear()
+        shard.send(encode("sample", {"request": 4, "camera_id": "cam1"}))
+        sampled = sample_from_json(wait_for(shard, "answer").fields["sample"])
+        assert (sampled.width_px, sampled.model.split("@")[0]) == (320, "nanodet-g-416")
     finally:
         shard.end()
 
@@ -142,3 +150,18 @@ def test_a_photo_is_masked_made_smaller_and_loses_what_came_with_it() -> None:
     assert b"home" not in masked.blobs[0]
     broken = do_job(CHILD, ENVIRONMENT, encode("mask", {"settings": SETTINGS}, [jpeg[:30]]), 20.0)
     assert (broken.fields["ok"], broken.fields["code"]) == (False, "invalid_input")
+
+
+def test_a_model_for_each_use(tmp_path: Path) -> None:
+    """The detector finds white squares; the same network is the face model here."""
+    zoo = write_zoo(tmp_path, tiny_nanodet().SerializeToString(), labels=["person", "face"])
+    settings = SETTINGS | {"zoo": str(zoo), "detector": "tiny", "face_model": "tiny"}
+    eyes = open_eyes(settings)
+    assert eyes.faces is not None
+    assert eyes.crowds is None
+    bgr = np.zeros((64, 64, 3), np.uint8)
+    bgr[16:24, 16:24] = 255
+    shown = cv2.imdecode(np.frombuffer(eyes.masked_still(bgr), np.uint8), cv2.IMREAD_COLOR)
+    assert shown.max() < 200
+    with pytest.raises(ModelRefused, match="gives boxes, but density is needed"):
+        open_eyes(settings | {"density_model": "tiny"})
