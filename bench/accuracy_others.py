@@ -5,14 +5,20 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.accuracy_parts import Part
+from bench import crowd, position, structures
+from bench.accuracy_parts import Part, Promise, Table
+from ops.printing import shown
 
 LONGEST_S = 900.0
+KINDS_SIZE = ("--hours", "4", "--ground", "vtest", "--ground", "asphalt")
+"""Half of the hours, two of the five recordings."""
+STRUCTURES_SIZE = ("--split", "judging", "--cameras", "4", "--days", "12", "--looks-a-day", "24")
+"""A glance at what takes hours in full (``wangge bench structures --split judging``)."""
 
 
 @dataclass(frozen=True)
@@ -59,4 +65,125 @@ def _hear(process: "subprocess.Popen[str]", name: str, say: Callable[[str], None
         say(f"{name}: {line.strip()}")
 
 
-OTHERS: tuple[Other, ...] = ()
+def read_crowd(told: Mapping[str, Any]) -> Part:
+    mall = told["mall"]
+    whole = [
+        {
+            "set": f"Mall, {mall['frames']} frames of {mall['mean_persons']:.1f} persons",
+            "uncalibrated MAE": shown(mall["uncalibrated_mae"]),
+            f"calibrated by {crowd.FRAMES} frames, median of {mall['draws']} draws": shown(mall["mae_median"]),
+            "P90": shown(mall["mae_p90"]),
+            "called too dense": shown(mall["called_too_dense"]),
+        }
+    ]
+    bands = [
+        {
+            "persons": f"{band['from']} to {band['below'] or '…'}",
+            "stills": str(band["stills"]),
+            "persons, mean": shown(band["mean_persons"]),
+            "counted, mean": shown(band["mean_counted"]),
+            "MAE": shown(band["mae"]),
+            "said to be too dense": str(band["too_dense"]),
+        }
+        for band in told["streets"]
+    ]
+    cost = [{"look": form, "ms": shown(ms)} for form, ms in told["median_ms"].items()]
+    numbered = sum(b["stills"] - b["too_dense"] for b in told["streets"] if b["from"] >= crowd.DENSE_FROM)
+    return Part(
+        "crowd",
+        told,
+        (Table("Counting, Mall", whole), Table("Counting, ShanghaiTech B", bands), Table("What a look costs", cost)),
+        (
+            Promise("Mall: MAE when calibrated, median", mall["mae_median"], crowd.MOST_MAE),
+            Promise("Mall: MAE when calibrated, P90", mall["mae_p90"], crowd.MOST_P90_MAE),
+            Promise("Mall: share of frames called too dense", mall["called_too_dense"], crowd.MOST_FALSE),
+            Promise(f"ShanghaiTech B: stills of {crowd.DENSE_FROM} or more that get a number", numbered, 0),
+        ),
+    )
+
+
+def read_structures(told: Mapping[str, Any]) -> Part:
+    contenders = told["contenders"]
+    size = f"{told['set']}; {told['cameras']} cameras x {told['days']} days, {told['looks_a_day']} looks a day"
+    rows = [
+        {
+            "contender": name,
+            "structures": str(found["structures"]),
+            "recall": shown(found["recall"]),
+            "watched": str(found["watched"]),
+            "recall, watched": shown(found["recall_watched"]),
+            "false in 20 cameras x 30 days": shown(found["false_per_20_cameras_30_days"]),
+            "days to alert": shown(found["median_days_to_alert"]),
+            "area off by": shown(found["median_area_error"]),
+            "ms a look": shown(told["ms_a_look"].get(name)),
+        }
+        for name, found in contenders.items()
+    ]
+    product = contenders.get(structures.PRODUCT, {})
+    kinds = [{"kind": kind, "recall": str(recall)} for kind, recall in product.get("recall_by_kind", {}).items()]
+    promised = [
+        Promise("structures: recall of the watched", product.get("recall_watched"), structures.RECALL_WATCHED, True),
+        Promise(
+            "structures: false in 20 cameras x 30 days",
+            product.get("false_per_20_cameras_30_days"),
+            structures.MOST_FALSE,
+        ),
+    ]
+    promised += [
+        Promise(
+            f"structures: recall of {name}, which must find little", found["recall_watched"], structures.SIMPLE_RECALL
+        )
+        for name, found in contenders.items()
+        if name != structures.PRODUCT
+    ]
+    tables = (Table(f"New structures ({size})", rows), Table("New structures, the product by kind", kinds))
+    return Part("structures", told, tables, tuple(promised))
+
+
+def read_kinds(told: Mapping[str, Any]) -> Part:
+    rows = [
+        {
+            "kind": line["kind"],
+            "found": f"{line['found']} of {line['incidents']}",
+            "recall": shown(line["recall"]),
+            "precision": shown(line["precision"]),
+            "late s (median)": shown(line["late_median_s"]),
+            "late s (worst)": shown(line["late_worst_s"]),
+            "false": str(line["false"]),
+            "hours": shown(line["hours"]),
+            "false a camera-day at most (95 %)": shown(line["false_per_day_bound"]),
+            "rule ms": shown(line["rule_ms"]),
+        }
+        for line in told["kinds"]
+    ]
+    broken = Table("Made scenes: promised and not so", [{"promise": sentence} for sentence in told["missed"]])
+    promise = Promise("made scenes: promises of `wangge bench kinds` that are broken", len(told["missed"]), 0)
+    return Part("kinds", told, (Table("Made scenes, by kind", rows), broken), (promise,), tuple(told["left_out"]))
+
+
+def read_position(told: Mapping[str, Any]) -> Part:
+    rows = [
+        {
+            "calibrated by": band["way"],
+            "range m": f"{band['from_m']:.0f} to {band['to_m']:.0f}",
+            "feet": str(band["feet"]),
+            "off m (median)": shown(band["off_p50_m"]),
+            "off m (95 %)": shown(band["off_p95_m"]),
+            "said m (median)": shown(band["accuracy_p50_m"]),
+            "inside": shown(band["inside"]),
+        }
+        for band in told["bands"]
+    ]
+    promises = [
+        Promise(f"position, {way}: share inside accuracy_m", share, position.LEAST_INSIDE, is_least=True)
+        for way, share in told["inside"].items()
+    ]
+    return Part("position", told, (Table("Position against range, cameras of known pose", rows),), tuple(promises))
+
+
+OTHERS = (
+    Other("position", (), False, read_position),
+    Other("crowd", (), True, read_crowd),
+    Other("kinds", KINDS_SIZE, True, read_kinds),
+    Other("structures", STRUCTURES_SIZE, True, read_structures),
+)
