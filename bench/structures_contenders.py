@@ -34,8 +34,6 @@ LEVELS: dict[str, tuple[float, ...]] = {
     "features": tuple(round(0.04 + 0.02 * step, 2) for step in range(50)),
 }
 """The thresholds that each is tried at."""
-CHOSEN = {"absdiff": 98.0, "ssim": 1.28, "features": 1.02}
-"""Of them, what the tuning split gave."""
 
 Cells = NDArray[np.float32]
 
@@ -120,7 +118,7 @@ def nanodet_features() -> Contender:
     return Differing("features", describe, _cosine)
 
 
-CONTENDERS: Mapping[str, Callable[[], Contender]] = {"absdiff": absdiff, "ssim": ssim, "features": nanodet_features}
+SIMPLE: Mapping[str, Callable[[], Contender]] = {"absdiff": absdiff, "ssim": ssim, "features": nanodet_features}
 
 
 def _grey(bgr: Pixels) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from bench.structures_places import Split
 from bench.structures_sky import DAY_S, START_S, Air
 from models.frame import Pixels
 
-_FIELDS = 6
+_FIELDS = 3
 _MARGIN_PX = 64
 
 
@@ -50,7 +50,7 @@ class Lens:
         self.temper = Temper.drawn(split, seed)
         chance = np.random.default_rng([seed, 43])
         shape = (HEIGHT_PX + _MARGIN_PX, WIDTH_PX + _MARGIN_PX, 3)
-        self._noise = [chance.normal(0, 1, shape).astype(np.float32) for _ in range(_FIELDS)]
+        self._noise = [chance.standard_normal(shape, np.float32) for _ in range(_FIELDS)]
         self._drops = np.zeros((HEIGHT_PX, WIDTH_PX), np.float32)
         for x, y in chance.uniform((0, 0), (WIDTH_PX, HEIGHT_PX), (int(chance.integers(3, 8)), 2)).astype(int).tolist():
             size = int(chance.integers(9, 26))
