@@ -30,8 +30,6 @@ class Plan:
     seed: int
     crop_cells: tuple[int, int]
     """What is trained on at a time, of 24 x 40: less than all is cheaper, and no place is learnt by heart."""
-    after: int = 0
-    """Steps of an earlier plan, whose pool this one goes on with."""
 
 
 def jax_modules() -> tuple[Any, Any]:
@@ -107,11 +105,12 @@ class JaxOps:
 
 
 def first_params(seed: int) -> dict[str, dict[str, Array]]:
-    found = _plain_params(random_weights(np.random.default_rng(seed)))
-    for layer, own in found.items():
+    found: dict[str, dict[str, Array]] = {}
+    for layer, (kernel, bias) in random_weights(np.random.default_rng(seed)).items():
+        found[layer] = {"kernel": np.ascontiguousarray(kernel.transpose(2, 3, 1, 0)), "bias": bias}
         # Not where the picture's mean goes through: one value per picture is too few to normalise over.
         if layer not in ("answer", "whole_16"):
-            own["scale"] = np.ones(LAYERS[layer][1], np.float32)
+            found[layer]["scale"] = np.ones(len(bias), np.float32)
     found["answer"]["bias"] = np.full(LAYERS["answer"][1], -3, np.float32)
     return found
 
@@ -189,15 +188,13 @@ def loss_of(jax: Any) -> Callable[..., Any]:
     return loss
 
 
-def fit(
-    pool: Callable[[int], tuple[Pixels, Cells]], plan: Plan, begun: Weights | None = None
-) -> Iterator[tuple[int, float, Weights]]:
+def fit(pool: Callable[[int], tuple[Pixels, Cells]], plan: Plan) -> Iterator[tuple[int, float, Weights]]:
     """Trains; every 50 steps and at the end: the steps done, the mean loss of the last 50 and the weights as they would
-    be shipped. ``pool`` gives the pairs that a step may draw from. Weights that were ``begun`` are trained on without
-    normalising, as the network will run."""
+    be shipped. ``pool`` gives the pairs that a step may draw from. Raises SystemExit where JAX is not installed.
+    """
     jax, jnp = jax_modules()
     tree = jax.tree_util.tree_map
-    params = tree(jnp.asarray, first_params(plan.seed) if begun is None else _plain_params(begun))
+    params = tree(jnp.asarray, first_params(plan.seed))
     zeros = tree(jnp.zeros_like, params)
     running = {
         name: (jnp.zeros(LAYERS[name][1]), jnp.ones(LAYERS[name][1])) for name in params if "scale" in params[name]
@@ -205,11 +202,11 @@ def fit(
     state, run, losses = (params, zeros, zeros, params, running), jax.jit(_step_of(jax, plan)), []
     batches = Batches(plan.seed, plan.crop_cells)
     for number in range(1, plan.steps + 1):
-        images, targets = batches.draw(*pool(plan.after + number), plan.batch)
+        images, targets = batches.draw(*pool(number), plan.batch)
         state, value = run(state, images, targets, float(number))
         losses.append(float(value))
         if number % 50 == 0 or number == plan.steps:
-            yield plan.after + number, float(np.mean(losses[-50:])), folded(state[3], state[4])
+            yield number, float(np.mean(losses[-50:])), folded(state[3], state[4])
 
 
 def _step_of(jax: Any, plan: Plan) -> Callable[..., Any]:
@@ -235,10 +232,3 @@ def _step_of(jax: Any, plan: Plan) -> Callable[..., Any]:
         return (params, first, second, mean, running), value
 
     return step
-
-
-def _plain_params(weights: Weights) -> dict[str, dict[str, Array]]:
-    return {
-        layer: {"kernel": np.ascontiguousarray(kernel.transpose(2, 3, 1, 0)), "bias": bias}
-        for layer, (kernel, bias) in weights.items()
-    }

@@ -10,6 +10,8 @@ from bench.train_network import LAYERS, NumpyOps, as_onnx, network, random_weigh
 from bench.train_pairs import Pair, make_pair
 from bench.train_patterns import Patterns, make_patterns
 from bench.train_scores import absdiff, judge, score
+from detectors.perception import ChangeFinder
+from detectors.zoo.manifest import find_entry, read_zoo
 
 BUILT = (900_004, 900_008, 900_261)
 """Sheds and a roof, by day."""
@@ -112,6 +114,17 @@ def test_scores_of_known_answers() -> None:
     assert reverse.auc == reverse.recall == 0
     assert reverse.ap < 0.02
     assert score(values, np.zeros(100, bool)) is None
+
+
+def test_the_shipped_network_tells_what_was_built_from_light(pairs: list[Pair]) -> None:
+    finder = ChangeFinder.load(find_entry(read_zoo(), "change-320k"))
+    lit_anew = max(float(finder.compare(pair.reference, pair.look)[0].mean()) for pair in pairs[len(BUILT) :])
+    for pair in pairs[: len(BUILT)]:
+        sure = finder.compare(pair.reference, pair.look)[0]
+        assert sure.shape == pair.lasting.shape
+        built, rest = sure[pair.lasting > 0.9], sure[(pair.lasting + pair.passing) == 0]
+        assert built.mean() > 4 * rest.mean()
+        assert built.mean() > 4 * lit_anew
 
 
 def test_what_passes_counts_apart(pairs: list[Pair]) -> None:
