@@ -4,12 +4,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from detectors.boxes import Tiling
 from detectors.catalog import RULES
 from detectors.counting import MIN_SCORE
 from detectors.crowding import KIND as CROWDING
 from detectors.density import DensityMap
-from detectors.headcount import needs_closer
+from detectors.headcount import PERSONS, needs_closer
 from detectors.rule import Observation, Rule
 from models.camera import CameraPoint, Zone
 from models.detections import Detections
@@ -106,7 +109,8 @@ class Detector:
         elif watches_crowds and needs_closer(sight.detections, frame.at_s, _closer_s(state)):
             closer = self._perception.look(frame.bgr, tiling.closer(), MIN_SCORE).detections
         size_px = (frame.width_px, frame.height_px)
-        look = Look(frame.at_s, *size_px, sight.detections, sight.model, frame.bgr, density, closer)
+        found = sight.detections.where(_is_of_use(sight.detections))
+        look = Look(frame.at_s, *size_px, found, sight.model, frame.bgr, density, closer)
         return judge(camera, look, state)
 
 
@@ -174,6 +178,13 @@ def _ground(camera: CameraPoint) -> tuple[GroundPlane | None, tuple[str, ...]]:
         return GroundPlane.fit(camera.control_points), ()
     except InvalidInput as error:
         return None, (f"not calibrated: {error}",)
+
+
+def _is_of_use(detections: Detections) -> NDArray[np.bool_]:
+    """(n,) All of ``LOOK_SCORE`` or more, and persons below it, where a calibration counts by them."""
+    persons = np.array([name in PERSONS for name in detections.names] or [False])
+    kept: NDArray[np.bool_] = (detections.scores >= LOOK_SCORE) | persons[detections.labels]
+    return kept
 
 
 def _closer_s(state: Mapping[str, Any]) -> float | None:

@@ -109,7 +109,9 @@ class Hindsight:
         for at_s, look in moments:
             if at_s != look.at_s and not is_running:
                 continue
-            observed = judge(camera, replace(look, at_s=at_s), state)
+            # A picture that showed what the last one did was not looked at closer again.
+            closer = look.closer if at_s == look.at_s else None
+            observed = judge(camera, replace(look, at_s=at_s, closer=closer), state)
             state, is_running = observed.state, observed.is_running
             sightings.extend(observed.sightings)
             sayings.hear(at_s, observed.reasons)

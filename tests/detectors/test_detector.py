@@ -86,6 +86,22 @@ def test_a_calibrated_camera_is_looked_at_as_it_was_calibrated_where_it_counts_c
     assert eyes.asked[1:] == [(Tiling(), LOOK_SCORE)]
 
 
+def test_of_what_a_calibrated_look_finds_below_the_usual_score_only_persons_are_kept() -> None:
+    class Faint(FakeEyes):
+        def look(self, bgr: Pixels, tiling: Tiling, min_score: float) -> Sight:
+            del bgr, tiling, min_score
+            boxes, scores = np.array([[20, 30, 30, 50]] * 3, np.float32), np.array([0.15, 0.15, 0.25], np.float32)
+            return Sight(Detections(boxes, scores, np.array([0, 1, 1], np.int32), ("person", "dog")))
+
+    found = Detector(Faint(0)).observe(CAMERA, frame(0), {}).detections
+    assert [
+        (found.names[label], round(float(score), 2)) for label, score in zip(found.labels, found.scores, strict=True)
+    ] == [
+        ("person", 0.15),
+        ("dog", 0.25),
+    ]
+
+
 def test_many_are_looked_at_closer_every_ten_seconds() -> None:
     eyes, state = FakeEyes(12), dict[str, object]()
     for at_s in (0.0, 5.0, 9.9, 10.0, 12.0, 20.0):

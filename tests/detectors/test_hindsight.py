@@ -95,3 +95,14 @@ def test_an_hour_is_kept_and_no_picture() -> None:
 def test_nothing_was_seen_yet() -> None:
     again = Hindsight().rehearse(CAMERA, 0.0)
     assert (again.from_s, again.until_s, again.looks, again.raised, again.said) == (None, None, 0, (), {})
+
+
+def test_a_closer_look_counts_once_however_long_the_picture_stays() -> None:
+    hindsight, tried = Hindsight(), replace(CAMERA, zones=(replace(CAMERA.zones[0], levels={}),))
+    near = look(0.0, 45).detections
+    hindsight.looked(replace(look(0.0, 20), closer=near), {})
+    for at_s in range(2, 20, 2):
+        hindsight.unchanged(float(at_s))
+    assert "too dense" not in hindsight.rehearse(tried, 0.0).said["crowding/a"][-1].text
+    hindsight.looked(replace(look(20.0, 20), closer=near), {})
+    assert "too dense" in hindsight.rehearse(tried, 0.0).said["crowding/a"][-1].text
