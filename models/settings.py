@@ -126,7 +126,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "WANGGE_PUSH_CONTACT", "mailto: or https: URL", "", "whom browsers' push services may ask; empty: no web push"
     ),
-    Variable("WANGGE_ZOO", "file", "", "empty: the detectors that ship; or a zoo.toml of your own"),
+    Variable("WANGGE_ZOO", "file", "", "empty: the models that ship; or a zoo.toml with your own beside them"),
     Variable("WANGGE_DETECTOR", "name", "nanodet-g-416", "the zoo entry that looks at frames"),
     Variable("WANGGE_DETECTOR_TILES", "columns x rows", "1x1", "looks per frame: more see smaller people, cost more"),
     Variable(

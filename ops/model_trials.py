@@ -9,7 +9,7 @@ import numpy as np
 from detectors.boxes import Tiling
 from detectors.inference import lacking, signature
 from detectors.perception import ChangeFinder, CrowdCounter, Perception
-from detectors.zoo.manifest import USES, Card, ZooEntry, read_zoo
+from detectors.zoo.manifest import USES, Card, ZooEntry, read_entries, read_zoo
 from detectors.zoo.outputs import Task
 from ingest.render import open_photo
 from models.errors import InvalidInput, ModelRefused, NotFound
@@ -67,7 +67,7 @@ def describe(path: Path) -> list[str]:
 def chosen(zoo_file: Path | None, target: str) -> list[ZooEntry]:
     """The entries that ``target`` names: one of the zoo's, or all of a zoo.toml of its own."""
     if target.endswith(".toml"):
-        return [*read_zoo(Path(target)).values()]
+        return [*read_entries(Path(target)).values()]
     zoo = read_zoo(zoo_file)
     if target not in zoo:
         raise NotFound(

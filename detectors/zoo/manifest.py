@@ -92,8 +92,12 @@ class ZooEntry:
 
 
 def read_zoo(path: Path | None = None) -> Mapping[str, ZooEntry]:
-    """The entries of a zoo.toml by name; of the one that ships if none is given. Raises ModelRefused."""
-    path = path or SHIPPED
+    """The models that ship, and those of a zoo.toml of one's own, by name; its own go first. Raises ModelRefused."""
+    return {**read_entries(SHIPPED), **(read_entries(path) if path else {})}
+
+
+def read_entries(path: Path) -> Mapping[str, ZooEntry]:
+    """The entries of one zoo.toml by name. Raises ModelRefused."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -23,6 +23,25 @@ def test_an_unknown_name_is_answered_with_those_there_are() -> None:
         find_entry(read_zoo(), "yolo")
 
 
+def test_models_of_ones_own_stand_beside_those_that_ship(tmp_path: Path) -> None:
+    zoo = read_zoo(write_zoo(tmp_path, b"model"))
+    assert {"tiny", "nanodet-g-416"} <= set(zoo)
+
+
+def test_a_card_says_what_is_known_and_nothing_else(tmp_path: Path) -> None:
+    card = {"accuracy": "40 mAP", "ms": 12.5}
+    found = read_zoo(write_zoo(tmp_path, b"model", card=card))["tiny"].card
+    assert (found.accuracy, found.ms, found.limits) == ("40 mAP", 12.5, None)
+    for wrong, sentence in (
+        ({"speed": "fast"}, "a card has no speed; it has: accuracy, tested_on"),
+        ({"ms": "fast"}, "ms must be a number above 0"),
+        ({"ms": -1}, "ms must be a number above 0"),
+        ({"use": "x" * 501}, "longer than 500 characters"),
+    ):
+        with pytest.raises(ModelRefused, match=sentence):
+            read_zoo(write_zoo(tmp_path, b"model", card=wrong))
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -61,6 +80,8 @@ def test_a_missing_zoo_says_so(tmp_path: Path) -> None:
         ({"channels": "grey"}, "bgr or rgb, not 'grey'"),
         ({"mean": [1.0, 2.0]}, "cannot be read"),
         ({"std": [1.0, 0.0, 1.0]}, "std above 0"),
+        ({"resize": "crop"}, "resize must be one of letterbox, shrink, stretch, not 'crop'"),
+        ({"fill": 256}, "fill must be 0 to 255, not 256"),
     ],
 )
 def test_a_wrong_field_is_refused_by_name(tmp_path: Path, changes: dict[str, object], sentence: str) -> None:

@@ -63,7 +63,7 @@ def constant_model(
     for name, values in outputs.items():
         weights.append(numpy_helper.from_array(values.astype(np.float32), f"{name}_values"))
         nodes.append(helper.make_node("Cast", [f"{name}_values"], [name], to=dtype))
-        given.append(helper.make_tensor_value_info(name, dtype, None))
+        given.append(helper.make_tensor_value_info(name, dtype, list(values.shape)))
     graph = helper.make_graph(nodes, "constant", inputs, given, weights)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 

@@ -81,3 +81,11 @@ def test_every_field_is_one_variable() -> None:
     names = {v.name.removeprefix("WANGGE_").lower() for v in VARIABLES}
     assert names == set(vars(read_settings({})))
     assert all(v.unit and v.meaning for v in VARIABLES)
+
+
+def test_providers_are_names_in_order_and_nothing_else() -> None:
+    assert read_settings({"WANGGE_PROVIDERS": "cuda, cpu,cuda"}).providers == ("cuda", "cpu")
+    assert read_settings({}).providers == ("cpu",)
+    for wrong in ("gpu", "cuda;cpu", ","):
+        with pytest.raises(Misconfigured, match="WANGGE_PROVIDERS: it must be names out of cpu, cuda"):
+            read_settings({"WANGGE_PROVIDERS": wrong})
