@@ -1,0 +1,178 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from detectors.structure import Said, State, Watched, step, sun_height_deg
+from detectors.structure_region import DAY_S
+from models.camera import CameraPoint, SourceUrl, Zone
+from models.detections import Detections
+from models.errors import InvalidInput
+from models.frame import Pixels
+from models.geo import ControlPoint, GeoPoint, GroundPlane, LocalPlane
+from models.structure import Accepted, Permit
+
+HERE = GeoPoint(121.47, 31.23)
+WEST = Zone("west", "West yard", ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)), ("illegal_structure",))
+EAST = Zone("east", "East yard", ((0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0)), ("illegal_structure",))
+CAMERA = CameraPoint("c1", "c-1", "C", HERE, SourceUrl.parse("rtsp://camera/1"), "test", None, zones=(WEST, EAST))
+DAY_0_S = 1_772_294_400.0 + 9 * 3600
+"""Nine o'clock of 1 March 2026 in Shanghai: when the scene is accepted, after a day of learning."""
+ACCEPTED = Accepted(accepted_s=DAY_0_S - 3600)
+HEIGHT, WIDTH = 144, 256
+
+Told = list[tuple[float, Said]]
+"""With days since it was accepted."""
+
+
+def rough(seed: int, low: int, high: int, side: int = 6) -> Pixels:
+    shape = (HEIGHT // side + 1, WIDTH // side + 1, 3)
+    drawn = np.random.default_rng(seed).integers(low, high, shape, np.uint8)
+    return np.repeat(np.repeat(drawn, side, 0), side, 1)[:HEIGHT, :WIDTH]
+
+
+GROUND, WALL, LORRY = rough(1, 70, 150), rough(9, 150, 250), rough(5, 0, 90)
+
+
+def building(days: float) -> Pixels:
+    """West a wall that grows over five days; east one that is there at once, and above it a lorry for four days."""
+    picture = GROUND.copy()
+    right = round(20 + 90 * min(max((days - 0.06) / 5, 0.0), 1.0))
+    if right > 20:
+        picture[60:110, 20:right] = WALL[60:110, 20:right]
+    if days >= 0.06:
+        picture[90:130, 150:220] = WALL[90:130, 150:220]
+    if 0.06 <= days < 4:
+        picture[20:60, 170:230] = LORRY[20:60, 170:230]
+    return picture // 2 + 60 if 1.1 < days < 1.2 else picture  # rain
+
+
+def ground() -> GroundPlane:
+    plane = LocalPlane(HERE)
+    corners = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]
+    return GroundPlane.fit([ControlPoint(x, y, plane.to_geo(32 * x, 18 * (1 - y))) for x, y in corners])
+
+
+def watch(
+    paint: Callable[[float], Pixels], days: range, state: State | None = None, accepted: Accepted = ACCEPTED
+) -> tuple[State, Told, Watched]:
+    """A look an hour from nine to four, in light that changes by the hour, under noise."""
+    said: Told = []
+    watched = Watched(state or State(), (), {})
+    for day in days:
+        for hour in range(8):
+            chance = np.random.default_rng([day + 100, hour])
+            light = 0.75 + 0.25 * np.sin(hour / 8 * np.pi) + chance.normal(0, 0.02)
+            noisy = paint(day + hour / 24) * light + chance.normal(0, 3, (HEIGHT, WIDTH, 3))
+            bgr = np.clip(noisy, 0, 255).astype(np.uint8)
+            at_s = DAY_0_S + day * DAY_S + hour * 3600
+            watched = step(watched.state, CAMERA, at_s, bgr, None, ground(), accepted)
+            said += [(day + hour / 24, each) for each in watched.said]
+    return watched.state, said, watched
+
+
+def phases(said: Told) -> list[str]:
+    return [each.phase for _, each in said]
+
+
+@pytest.fixture(scope="module")
+def built() -> tuple[State, Told]:
+    state, said, _ = watch(building, range(-1, 8))
+    return state, said
+
+
+def test_what_grows_is_told_once_while_it_grows_and_said_again_daily(built: tuple[State, Told]) -> None:
+    said = [(days, each) for days, each in built[1] if each.structure.zone_id == "west"]
+    assert phases(said) == ["onset"] + ["continuing"] * (len(said) - 1)
+    assert len(said) >= 5
+    days, first = said[0]
+    assert 1.0 <= days <= 3.5
+    assert "has grown over hours and days" in first.reason
+    rows, columns = np.nonzero(first.structure.cells)
+    assert 3 <= columns.min() <= 6
+    assert 13 <= rows.min() <= 17
+    assert said[-1][1].structure.share > 1.4 * first.structure.share
+
+
+def test_the_ground_it_covers_grows_with_it(built: tuple[State, Told]) -> None:
+    said = [each for _, each in built[1] if each.structure.zone_id == "west"]
+    areas = [each.structure.area_m2 for each in said]
+    assert areas[0] is not None
+    assert areas[-1] is not None
+    assert areas[0] < areas[-1]
+    assert said[1].grown_m2 is not None
+    assert said[1].grown_m2 > 0
+    assert "m² of ground" in said[0].reason
+
+
+def test_what_came_at_once_waits_a_week_and_a_lorry_of_four_days_is_nothing(built: tuple[State, Told]) -> None:
+    said = [(days, each) for days, each in built[1] if each.structure.zone_id == "east"]
+    assert phases(said)[0] == "onset"
+    assert phases(said).count("onset") == 1
+    assert said[0][0] >= 7
+    assert "came at once" in said[0][1].reason
+    rows, _ = np.nonzero(said[0][1].structure.cells)
+    assert rows.min() >= 20  # the lorry stood above
+
+
+def test_until_someone_accepts_the_scene_it_is_only_learned() -> None:
+    _, said, watched = watch(building, range(1), accepted=Accepted())
+    assert phases(said) == []
+    assert "nobody has accepted" in watched.reasons["west"]
+
+
+def test_a_permit_ends_it_where_it_holds(built: tuple[State, Told]) -> None:
+    permit = Permit("west", DAY_0_S + 8 * DAY_S - 10, DAY_0_S + 9 * DAY_S, "2026-117")
+    after, said, watched = watch(building, range(8, 9), built[0], replace(ACCEPTED, permits=(permit,)))
+    assert [(each.phase, each.structure.zone_id) for _, each in said if each.phase != "continuing"] == [
+        ("cleared", "west")
+    ]
+    assert "2026-117" in watched.reasons["west"]
+    assert [told.zone_id for told in after.told] == ["east"]
+
+
+def test_a_new_acceptance_ends_all_and_is_how_it_should_look(built: tuple[State, Told]) -> None:
+    accepted = Accepted(accepted_s=DAY_0_S + 8 * DAY_S)
+    after, said, watched = watch(building, range(8, 9), built[0], accepted)
+    assert phases(said) == ["cleared", "cleared"]
+    assert not after.told
+    assert "accepted" in said[0][1].reason
+    assert watched.reasons["west"] == "West yard: nothing new stands there"
+
+
+def test_what_is_torn_down_is_gone_after_days(built: tuple[State, Told]) -> None:
+    after, said, _ = watch(lambda _: GROUND.copy(), range(8, 12), built[0])
+    assert [(days >= 10, each.phase) for days, each in said if each.phase != "continuing"] == [(True, "cleared")] * 2
+    assert not after.told
+
+
+def test_another_view_the_night_and_no_time_are_not_compared(built: tuple[State, Told]) -> None:
+    state, at_s = built[0], DAY_0_S + 8 * DAY_S
+    elsewhere = step(state, CAMERA, at_s, rough(77, 0, 255, 11), accepted=ACCEPTED)
+    assert "not the view" in elsewhere.reasons["west"]
+    assert elsewhere.state.told == state.told
+    night = step(state, CAMERA, at_s + 12 * 3600, GROUND, accepted=ACCEPTED)
+    assert "by day only" in night.reasons["west"]
+    with pytest.raises(InvalidInput):
+        step(state, CAMERA, float("nan"), GROUND)
+
+
+def test_a_body_before_it_hides_and_does_not_deny(built: tuple[State, Told]) -> None:
+    state, at_s = built[0], DAY_0_S + 8 * DAY_S
+    box = np.array([[0, 0, WIDTH, HEIGHT]], np.float32)
+    person = Detections(box, np.array([0.9], np.float32), np.array([0], np.int32), ("person",))
+    hidden = step(state, CAMERA, at_s, GROUND, person, accepted=ACCEPTED).state
+    bare = step(state, CAMERA, at_s, GROUND, accepted=ACCEPTED).state
+    assert state.memory is not None
+    assert hidden.memory is not None
+    assert bare.memory is not None
+    where = state.told[0].cells
+    assert np.array_equal(hidden.memory.evidence[where], state.memory.evidence[where])
+    assert bare.memory.evidence[where].mean() < state.memory.evidence[where].mean()
+
+
+@pytest.mark.parametrize(("hour", "low", "high"), [(12.0, 48, 53), (0.0, -70, -60), (6.3, -2, 3), (18.0, -3, 2)])
+def test_the_sun_of_a_march_day_in_shanghai(hour: float, low: float, high: float) -> None:
+    """Noon 51°, rise 6:18, set 17:55: any almanac."""
+    assert low <= sun_height_deg(HERE, DAY_0_S + (hour - 9) * 3600) <= high
