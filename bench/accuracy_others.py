@@ -15,10 +15,10 @@ from bench.accuracy_parts import Part, Promise, Table
 from ops.printing import shown
 
 LONGEST_S = 900.0
-KINDS_SIZE = ("--hours", "4", "--ground", "vtest", "--ground", "asphalt")
+KINDS_SIZE = ("--hours", "4", "--ground", "vtest", "--ground", "highway")
 """Half of the hours, two of the five recordings."""
-STRUCTURES_SIZE = ("--split", "judging", "--cameras", "4", "--days", "12", "--looks-a-day", "24")
-"""A glance at what takes hours in full (``wangge bench structures --split judging``)."""
+STRUCTURES_SIZE = tuple("--split judging --cameras 4 --days 12 --looks-a-day 48 --contender product".split())
+"""A glance at what takes hours in full, beside the simple contenders: ``wangge bench structures --split judging``."""
 
 
 @dataclass(frozen=True)
