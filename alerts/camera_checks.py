@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from models.camera import SourceUrl, Zone
+from models.control_points import check_control_points
 from models.errors import Fault, InvalidInput
-from models.geo import ControlPoint, GeoPoint, GroundPlane, distance_m
+from models.geo import ControlPoint, GeoPoint, distance_m
 from models.incident import KINDS, kind_of
 from models.text import checked_text
 from models.vision import Vision
@@ -45,7 +46,7 @@ class NewCamera:
 
     def __post_init__(self) -> None:
         """Raises InvalidInput; ``faults`` names each field."""
-        faults = [*_text_faults(self), *_zone_faults(self.zones), *_ground_faults(self)]
+        faults = [*_text_faults(self), *_zone_faults(self.zones), *_vision_faults(self.vision), *_ground_faults(self)]
         if faults:
             raise InvalidInput(f"the camera was not registered: {faults[0]}", faults)
 
@@ -94,10 +95,22 @@ def _zone_faults(zones: Sequence[Zone]) -> list[Fault]:
             checked_text(zone.name, "the name")
             for kind in zone.kinds:
                 _check_seen(kind)
-            for kind, levels in zone.levels.items():
-                _check_levels(kind, levels)
+            for said in (zone.levels, zone.night_levels):
+                for kind, levels in said.items():
+                    _check_levels(kind, levels)
         except InvalidInput as error:
             faults.append(Fault(f"zones[{zone.id}]", str(error)))
+    return faults
+
+
+def _vision_faults(vision: Vision) -> list[Fault]:
+    faults = []
+    for where, said in (("vision.levels", vision.levels), ("vision.night_levels", vision.night_levels)):
+        try:
+            for kind, levels in said.items():
+                _check_levels(kind, levels)
+        except InvalidInput as error:
+            faults.append(Fault(where, str(error)))
     return faults
 
 
@@ -123,8 +136,6 @@ def _check_levels(kind: str, levels: Any) -> None:
 
 def _ground_faults(camera: NewCamera) -> list[Fault]:
     points = camera.control_points
-    if not points:
-        return []
     if len(points) > MOST_CONTROL_POINTS:
         return [Fault("control_points", f"a camera has at most {MOST_CONTROL_POINTS}")]
     for number, point in enumerate(points, start=1):
@@ -135,9 +146,13 @@ def _ground_faults(camera: NewCamera) -> list[Fault]:
         if away_m > FARTHEST_CONTROL_POINT_M:
             return [Fault(where, f"it lies {away_m / 1000:.0f} km from the camera; longitude comes first")]
     try:
-        ground = GroundPlane.fit(points)
+        if points:
+            check_control_points(points)
+        ground = camera.vision.ground(camera.place, points)
     except InvalidInput as error:
         return [Fault("control_points", str(error))]
+    if ground is None:
+        return []
     faults = []
     for zone in camera.zones:
         try:

@@ -7,10 +7,19 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from api.registry_schemas import GridCode, Name, example
 from api.schemas import Body, Free, Number, Point, Text, Version, at_or_none
-from models.camera import CameraPoint, control_point_to_json, zone_to_json
+from models.camera import CameraPoint, Zone, control_point_to_json, zone_to_json
+from models.errors import InvalidInput
+from models.geo import GroundPlane
 from models.hours import MOST_SPANS
+from models.map_systems import MapSystem
 from models.vision import vision_to_json
 
+VISION = (
+    "how it is to be looked at: `counting` (by `wangge calibrate`); `pose` (height_m, tilt_deg, heading_deg, view_deg, "
+    "roll_deg, aspect) where there are no control points; `levels` and `night_levels` by kind for all its zones; "
+    "`night`: hours"
+)
+SYSTEM = "what the longitudes and latitudes given here are stated in; they are stored and answered as WGS-84"
 About = Annotated[Text, Field(min_length=1, max_length=64, examples=["交换机-3"])]
 CameraUrl = Annotated[SecretStr, Field(min_length=1, max_length=2048, examples=["rtsp://viewer:secret@10.1.2.3/ch1"])]
 """A camera's address with its user name and password: taken, never answered."""
@@ -56,18 +65,22 @@ class HoursGiven(Body):
 
 
 class ZoneGiven(Body):
-    """A part of the picture: corners as fractions of its width and height, x right, y down. ``hours`` null: always."""
+    """A part of the picture: corners as fractions of its width and height, x right, y down. ``hours`` null: always.
+
+    ``levels`` go before the camera's (``vision.levels``), and those before the kind's; ``night_levels`` hold in the
+    camera's night (``vision.night``)."""
 
     id: str
     name: Name
     polygon: Annotated[list[tuple[Number, Number]], Field(min_length=3, max_length=100)]
     kinds: Annotated[list[str], Field(min_length=1, max_length=50)]
     levels: Free = Field(default_factory=dict)
+    night_levels: Free = Field(default_factory=dict)
     hours: HoursGiven | None = None
 
 
 class ControlPointGiven(Body):
-    """A picture point (fractions) whose place on the ground (WGS-84 degrees) is known."""
+    """A picture point (fractions) whose place on the ground (degrees) is known."""
 
     x: Number
     y: Number
@@ -111,7 +124,8 @@ class NewCameraAsked(Body):
     enabled: bool = True
     site: About | None = None
     upstream: About | None = Field(None, description="the switch or recorder without which it is dark")
-    vision: Free = Field(default_factory=dict, description="how it is to be looked at: counting, by `wangge calibrate`")
+    vision: Free = Field(default_factory=dict, description=VISION)
+    system: MapSystem = Field(MapSystem.WGS84, description=SYSTEM)
 
 
 class CameraChange(Body):
@@ -132,6 +146,7 @@ class CameraChange(Body):
     site: About | None = None
     upstream: About | None = None
     vision: Free | None = Field(None, description="replaces all of it; {}: nothing is set")
+    system: MapSystem = Field(MapSystem.WGS84, description=SYSTEM)
 
 
 class CameraShown(BaseModel):
@@ -167,7 +182,7 @@ class CameraFeature(BaseModel):
             url=camera.source.shown,
             purpose=camera.purpose,
             grid_code=camera.grid_code,
-            zones=[zone_to_json(zone) for zone in camera.zones],
+            zones=[zone_to_json(zone) | _area(camera, zone) for zone in camera.zones],
             control_points=[control_point_to_json(point) for point in camera.control_points],
             enabled=camera.enabled,
             site=camera.site,
@@ -202,3 +217,18 @@ class Probed(BaseModel):
     gop_s: float | None
     warnings: list[str]
     picture: str | None
+
+
+def _area(camera: CameraPoint, zone: Zone) -> dict[str, float]:
+    """Its ground area, where the camera is calibrated."""
+    points, pose = camera.control_points, camera.vision.pose
+    try:
+        if points:
+            ground = GroundPlane.fit(points, with_variants=False)
+        elif pose:
+            ground = pose.ground(camera.place)
+        else:
+            return {}
+        return {"area_m2": round(ground.area_m2(zone.polygon), 1)}
+    except InvalidInput:
+        return {}

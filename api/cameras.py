@@ -22,9 +22,10 @@ from api.camera_schemas import (
 from api.paging import link_next
 from api.schemas import After, Id, Limit
 from api.services import House, Services
-from models.camera import SourceUrl, control_point_from_json, zone_from_json
+from models.camera import SourceUrl, zone_from_json
 from models.errors import InvalidInput, WanggeError
-from models.geo import ControlPoint, GeoPoint
+from models.geo import ControlPoint
+from models.map_systems import MapSystem, place_of
 from models.people import Permission
 from models.vision import vision_from_json
 
@@ -46,8 +47,8 @@ def _zones(given: list[ZoneGiven]) -> tuple[Any, ...]:
     return tuple(zone_from_json(zone.model_dump()) for zone in given)
 
 
-def _control_points(given: list[ControlPointGiven]) -> tuple[ControlPoint, ...]:
-    return tuple(control_point_from_json(point.model_dump()) for point in given)
+def _control_points(given: list[ControlPointGiven], system: MapSystem) -> tuple[ControlPoint, ...]:
+    return tuple(ControlPoint(point.x, point.y, place_of(point.lon, point.lat, system)) for point in given)
 
 
 @router.get("/v1/cameras", summary="Cameras in my grids")
@@ -72,12 +73,12 @@ def add_camera(house: House, who: Writer, asked: NewCameraAsked, response: Respo
     new = NewCamera(
         code=asked.code,
         name=asked.name,
-        place=GeoPoint(asked.lon, asked.lat),
+        place=place_of(asked.lon, asked.lat, asked.system),
         url=SourceUrl.parse(asked.url.get_secret_value()),
         purpose=asked.purpose,
         grid_code=asked.grid_code,
         zones=_zones(asked.zones),
-        control_points=_control_points(asked.control_points),
+        control_points=_control_points(asked.control_points, asked.system),
         enabled=asked.enabled,
         site=asked.site,
         upstream=asked.upstream,
@@ -119,13 +120,13 @@ def change_camera(house: House, who: Writer, camera_id: Id, asked: CameraChange)
     if (asked.lon is None) != (asked.lat is None):
         raise InvalidInput("a place needs both lon and lat")
     if asked.lon is not None and asked.lat is not None:
-        changes["place"] = GeoPoint(asked.lon, asked.lat)
+        changes["place"] = place_of(asked.lon, asked.lat, asked.system)
     if asked.url is not None:
         changes["url"] = SourceUrl.parse(asked.url.get_secret_value())
     if asked.zones is not None:
         changes["zones"] = _zones(asked.zones)
     if asked.control_points is not None:
-        changes["control_points"] = _control_points(asked.control_points)
+        changes["control_points"] = _control_points(asked.control_points, asked.system)
     if asked.vision is not None:
         changes["vision"] = vision_from_json(asked.vision)
     camera = house.registry.change_camera(who.actor, camera_id, changes, asked.expected_version)

@@ -14,7 +14,7 @@ from detectors.crowding import KIND as CROWDING
 from detectors.density import DensityMap
 from detectors.headcount import PERSONS, needs_closer
 from detectors.rule import Observation, Rule
-from models.camera import CameraPoint, Zone
+from models.camera import CameraPoint, Zone, zone_at, zone_with_levels
 from models.detections import Detections
 from models.errors import Fault, InvalidInput
 from models.frame import Frame, Pixels
@@ -125,7 +125,7 @@ def judge(camera: CameraPoint, look: Look, state: Mapping[str, Any]) -> Observed
     for key, zone, rule in _watches(camera):
         seen = Observation(
             camera=camera,
-            zone=zone,
+            zone=zone_at(camera, zone, look.at_s),
             at_s=look.at_s,
             detections=look.detections,
             width_px=look.width_px,
@@ -157,7 +157,8 @@ def faults(camera: CameraPoint) -> tuple[Fault, ...]:
     found = [Fault("control points", note) for note in _ground(camera)[1]]
     for _, zone, rule in _watches(camera):
         try:
-            rule.check(zone)
+            for is_night in (False, True):
+                rule.check(zone_with_levels(camera, zone, is_night=is_night))
         except InvalidInput as error:
             found.append(Fault(f"zone {zone.id}", str(error)))
     return tuple(found)
@@ -172,10 +173,8 @@ def _watches(camera: CameraPoint) -> Iterator[tuple[str, Zone, Rule[Any]]]:
 
 
 def _ground(camera: CameraPoint) -> tuple[GroundPlane | None, tuple[str, ...]]:
-    if not camera.control_points:
-        return None, ()
     try:
-        return GroundPlane.fit(camera.control_points), ()
+        return camera.vision.ground(camera.place, camera.control_points), ()
     except InvalidInput as error:
         return None, (f"not calibrated: {error}",)
 

@@ -4,14 +4,14 @@ import ipaddress
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from models.errors import CameraUrlInvalid, InvalidInput
 from models.geo import ControlPoint, GeoPoint
 from models.hours import Hours, hours_from_json, hours_to_json
-from models.vision import Vision
+from models.vision import Levels, Vision, levels_to_json
 
 DEFAULT_PORT = {"rtsp": 554, "rtsps": 322}
 """RFC 2326 and RFC 7826."""
@@ -154,16 +154,17 @@ class AllowedNetworks:
 class Zone:
     """A part of the picture that rules watch: a polygon of picture fractions (x right, y down, 0..1).
 
-    ``levels`` overrides parameters per incident kind: {"crowding": {"enter_persons": 8.0}}. ``hours``: when it is
-    watched; None is always.
+    ``levels`` overrides parameters per incident kind: {"crowding": {"enter_persons": 8.0}}, ``night_levels`` those in
+    turn in the camera's night. ``hours``: when it is watched; None is always.
     """
 
     id: str
     name: str
     polygon: tuple[tuple[float, float], ...]
     kinds: tuple[str, ...]
-    levels: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    levels: Levels = field(default_factory=dict)
     hours: Hours | None = None
+    night_levels: Levels = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_\-]{1,40}", self.id):
@@ -197,15 +198,39 @@ class CameraPoint:
     vision: Vision = field(default_factory=Vision)
 
 
+def zone_at(camera: CameraPoint, zone: Zone, at_s: float) -> Zone:
+    """The zone with the levels that hold at that moment, Unix seconds."""
+    night = camera.vision.night
+    return zone_with_levels(camera, zone, is_night=night is not None and night.hold_at(at_s))
+
+
+def zone_with_levels(camera: CameraPoint, zone: Zone, *, is_night: bool) -> Zone:
+    """Precedence: zone over camera over kind; at each, what is said of the night over the rest, at night."""
+    vision = camera.vision
+    said = [vision.levels, vision.night_levels, zone.levels, zone.night_levels]
+    holding = said if is_night else said[::2]
+    return replace(zone, levels={kind: _joined(kind, holding) for kind in zone.kinds}, night_levels={})
+
+
+def _joined(kind: str, said: list[Levels]) -> Mapping[str, float]:
+    found: dict[str, float] = {}
+    for levels in said:
+        found |= levels.get(kind, {})
+    return found
+
+
 def zone_to_json(zone: Zone) -> dict[str, Any]:
-    """Without ``hours`` where the zone is always watched."""
-    hours = {} if zone.hours is None else {"hours": hours_to_json(zone.hours)}
-    return hours | {
+    """Without what is not set of hours and night."""
+    told = {
+        "hours": None if zone.hours is None else hours_to_json(zone.hours),
+        "night_levels": levels_to_json(zone.night_levels),
+    }
+    return {name: value for name, value in told.items() if value} | {
         "id": zone.id,
         "name": zone.name,
         "polygon": [list(corner) for corner in zone.polygon],
         "kinds": list(zone.kinds),
-        "levels": {kind: dict(levels) for kind, levels in zone.levels.items()},
+        "levels": levels_to_json(zone.levels),
     }
 
 
@@ -217,6 +242,7 @@ def zone_from_json(data: Mapping[str, Any]) -> Zone:
         kinds=tuple(data["kinds"]),
         levels=data.get("levels", {}),
         hours=hours_from_json(data["hours"]) if data.get("hours") else None,
+        night_levels=data.get("night_levels") or {},
     )
 
 

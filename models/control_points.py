@@ -90,16 +90,20 @@ def _refuse_outlier(points: Sequence[ControlPoint], pixels: Points, ground: Poin
     """Six points or more leave the others enough to say where one should be."""
     if len(points) < 6:
         return
+    plane = LocalPlane(points[0].place)
     off_m = np.zeros(len(points))
     others_m = np.zeros(len(points))
     for number in range(len(points)):
         rest = [point for other, point in enumerate(points) if other != number]
         fitted = GroundPlane.fit(rest, with_variants=False)
-        found = fitted.plane.to_geo(*fitted.ground_m(pixels[number : number + 1])[0].tolist())
-        east_m, north_m = LocalPlane(points[0].place).to_m(found)
-        off_m[number] = np.hypot(east_m - ground[number, 0], north_m - ground[number, 1])
+        found = fitted.ground_m(pixels[number : number + 1])[0] + plane.to_m(fitted.plane.origin)
+        off_m[number] = np.nan_to_num(np.hypot(*(found - ground[number])), nan=np.inf)
         others_m[number] = fitted.residual_m
     worst = int(np.nanargmin(others_m))
+    if np.isinf(off_m[worst]):
+        raise InvalidInput(
+            f"control point {worst + 1} lies beyond the horizon of the others: correct it or leave it out"
+        )
     if off_m[worst] > max(OUTLIER_M, OUTLIER_TIMES * others_m[worst]):
         raise InvalidInput(
             f"control point {worst + 1} lies {off_m[worst]:.1f} m from where the others put it, "

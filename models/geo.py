@@ -111,7 +111,7 @@ class GroundPlane:
         plane = LocalPlane(points[0].place)
         pixels = np.array([[p.x, p.y] for p in points])
         ground = np.array([plane.to_m(p.place) for p in points])
-        matrix = _homography(pixels, ground)
+        matrix = _homographies(pixels[None], ground[None])[0]
         squares = np.sum((_apply(matrix, pixels) - ground) ** 2, axis=1)
         residual_m = float(np.sqrt(squares.mean()))
         if not with_variants:
@@ -150,34 +150,34 @@ class GroundPlane:
         return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
 
 
-def _homography(pixels: NDArray[np.float64], ground: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The matrix that maps (n, 2) picture fractions onto (n, 2) metres, the ground in view on its positive side."""
-    to_unit_p, to_unit_g = _normaliser(pixels), _normaliser(ground)
-    p, g = _apply(to_unit_p, pixels), _apply(to_unit_g, ground)
-    rows = np.zeros((2 * len(p), 9))
-    rows[0::2, 0:2] = rows[1::2, 3:5] = -p
-    rows[0::2, 2] = rows[1::2, 5] = -1
-    rows[:, 6:8] = np.repeat(p, 2, axis=0) * g.reshape(-1, 1)
-    rows[:, 8] = g.ravel()
-    _, singular, vt = np.linalg.svd(rows, full_matrices=len(rows) < 9)  # the ninth vector is wanted in any case
-    if singular[7] < 1e-6 * singular[0]:
+def _homographies(pixels: NDArray[np.float64], ground: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The matrices (k, 3, 3) that map each of (k, n, 2) picture fractions onto (k, n, 2) metres, the ground in view on
+    their positive side. Normalised as the first: the others lie near it."""
+    to_unit_p, to_unit_g = _normaliser(pixels[0]), _normaliser(ground[0])
+    p, g = (points * unit[0, 0] + unit[:2, 2] for points, unit in ((pixels, to_unit_p), (ground, to_unit_g)))
+    rows = np.zeros((len(p), 2 * p.shape[1], 9))
+    rows[:, 0::2, 0:2] = rows[:, 1::2, 3:5] = -p
+    rows[:, 0::2, 2] = rows[:, 1::2, 5] = -1
+    rows[:, :, 6:8] = np.repeat(p, 2, axis=1) * g.reshape(len(g), -1, 1)
+    rows[:, :, 8] = g.reshape(len(g), -1)
+    _, singular, vt = np.linalg.svd(rows, full_matrices=rows.shape[1] < 9)  # the ninth vector is wanted in any case
+    if (singular[:, 7] < 1e-6 * singular[:, 0]).any():
         raise InvalidInput("the control points lie on a line or on one spot: spread them over the ground")
-    matrix = np.linalg.inv(to_unit_g) @ vt[-1].reshape(3, 3) @ to_unit_p
+    matrices = np.linalg.inv(to_unit_g) @ vt[:, -1].reshape(-1, 3, 3) @ to_unit_p
     # The sign is chosen so that the ground in view has a positive third coordinate: beyond the horizon it flips.
-    if np.mean(np.c_[pixels, np.ones(len(pixels))] @ matrix[2]) < 0:
-        matrix = -matrix
-    return np.asarray(matrix / np.linalg.norm(matrix))
+    seen = np.einsum("ki,kni->k", matrices[:, 2], np.dstack([pixels, np.ones(pixels.shape[:2])]))
+    signs = np.where(seen < 0, -1.0, 1.0) / np.linalg.norm(matrices, axis=(1, 2))
+    return np.asarray(matrices * signs[:, None, None])
 
 
 def _variants(pixels: NDArray[np.float64], ground: NDArray[np.float64], survey_m: float) -> NDArray[np.float64]:
     """(4 n, 3, 3): each coordinate of each control point a standard error off, in the picture and on the ground."""
-    found = []
-    for step, of_ground in ((survey_m, True), (CLICK_PX / CLICK_HEIGHT_PX, False)):
-        for index in np.ndindex(pixels.shape):
-            off = np.zeros_like(pixels)
-            off[index] = step
-            found.append(_homography(pixels, ground + off) if of_ground else _homography(pixels + off, ground))
-    return np.array(found)
+    n = pixels.size
+    one_by_one = np.eye(n).reshape(n, *pixels.shape)
+    still = np.zeros_like(one_by_one)
+    marked = np.concatenate([still, one_by_one * (CLICK_PX / CLICK_HEIGHT_PX)])
+    surveyed = np.concatenate([one_by_one * survey_m, still])
+    return _homographies(pixels + marked, ground + surveyed)
 
 
 def _apply_each(matrices: NDArray[np.float64], point: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,26 +1,86 @@
 """How a camera is to be looked at: what it says besides its zones. One JSON document at rest."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from models.counting import Counting, counting_from_json
 from models.errors import InvalidInput
+from models.geo import ControlPoint, GeoPoint, GroundPlane
+from models.hours import Hours, hours_from_json, hours_to_json
+from models.pose import Pose, pose_from_json, pose_to_json
+
+Levels = Mapping[str, Mapping[str, float]]
+"""Parameters by incident kind: {"crowding": {"enter_persons": 8.0}}."""
 
 
 @dataclass(frozen=True)
 class Vision:
-    """``counting``: how persons are counted, None where nobody has calibrated it."""
+    """``counting``: how persons are counted, None where nobody has calibrated it. ``pose``: its mounting, which tells
+    where on the ground a picture point lies where no control points do.
+
+    ``levels`` hold for all its zones that do not say otherwise, ``night_levels`` in the hours of ``night`` alone.
+    """
 
     counting: Counting | None = None
+    pose: Pose | None = None
+    levels: Levels = field(default_factory=dict)
+    night: Hours | None = None
+    night_levels: Levels = field(default_factory=dict)
+
+    def ground(self, place: GeoPoint, points: tuple[ControlPoint, ...]) -> GroundPlane | None:
+        """The ground that a camera at ``place`` sees; None where neither points nor pose tell. Raises InvalidInput."""
+        if points:
+            return _fitted(points)
+        return self.pose.ground(place) if self.pose else None
+
+
+@lru_cache(maxsize=1024)
+def _fitted(points: tuple[ControlPoint, ...]) -> GroundPlane:
+    """A fit costs a thousand times what a look at it costs, and every look asks."""
+    return GroundPlane.fit(points)
 
 
 def vision_to_json(vision: Vision) -> dict[str, Any]:
     """Without what is not set."""
-    return {} if vision.counting is None else {"counting": vision.counting.to_json()}
+    told = {
+        "counting": vision.counting and vision.counting.to_json(),
+        "pose": vision.pose and pose_to_json(vision.pose),
+        "levels": levels_to_json(vision.levels),
+        "night": vision.night and hours_to_json(vision.night),
+        "night_levels": levels_to_json(vision.night_levels),
+    }
+    return {name: value for name, value in told.items() if value}
 
 
-_READ = {"counting": counting_from_json}
+def levels_to_json(levels: Levels) -> dict[str, dict[str, float]]:
+    return {kind: dict(own) for kind, own in levels.items()}
+
+
+def levels_from_json(data: Any) -> Levels:
+    """Raises InvalidInput for what is not {kind: {name: number}}; which there are, registration checks."""
+    if not isinstance(data, Mapping) or not all(isinstance(own, Mapping) for own in data.values()):
+        raise InvalidInput('levels are parameters by kind, as in {"crowding": {"enter_persons": 12}}')
+    return levels_to_json(data)
+
+
+def _night(data: Any) -> Hours:
+    try:
+        return hours_from_json(data)
+    except (KeyError, TypeError, ValueError):
+        raise InvalidInput(
+            'night is hours, as in {"spans": [[1140, 360]], "weekdays": [0], "zone": "Asia/Shanghai"}'
+        ) from None
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    "counting": counting_from_json,
+    "pose": pose_from_json,
+    "levels": levels_from_json,
+    "night": _night,
+    "night_levels": levels_from_json,
+}
 
 
 def vision_from_json(data: Any) -> Vision:

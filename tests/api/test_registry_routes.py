@@ -2,10 +2,12 @@
 
 import base64
 
+import numpy as np
 import pytest
 from world import MASKED, NORTH, PLACES, World, grid, square
 
 from models.counting import Counting
+from models.map_systems import MapSystem, from_wgs84
 
 SECRET = "hunter2-secret"
 
@@ -154,6 +156,47 @@ def test_a_desk_that_talks_nonsense_is_unavailable(world: World) -> None:
     with world.client("operator") as client:
         answer = client.get(f"/v1/cameras/{world.cameras[NORTH]}/picture")
     assert answer.status_code == 503
+
+
+POSE = {"height_m": 7.0, "tilt_deg": 20.0, "heading_deg": 90.0, "view_deg": 70.0}
+
+
+def test_a_camera_in_the_maps_own_system_with_its_mounting_and_its_zones_area(world: World) -> None:
+    place = PLACES[NORTH]
+    stated = from_wgs84(np.array([[place.lon_deg, place.lat_deg]]), MapSystem.GCJ02)[0]
+    lower = [[0.1, 0.6], [0.9, 0.6], [0.9, 0.9], [0.1, 0.9]]
+    zone = {
+        "id": "z",
+        "name": "z",
+        "polygon": lower,
+        "kinds": ["crowding"],
+        "night_levels": {"crowding": {"dwell_s": 5}},
+    }
+    body = {
+        "code": "posed",
+        "name": "posed",
+        "lon": stated[0],
+        "lat": stated[1],
+        "system": "gcj02",
+        "url": "rtsp://10.1.2.9/a",
+        "purpose": "a test",
+        "zones": [zone],
+        "vision": {"pose": POSE, "levels": {"crowding": {"enter_persons": 9}}},
+    }
+    with world.client("admin") as client:
+        made = client.post("/v1/cameras", json=body).json()
+        sky = client.post(
+            "/v1/cameras", json=body | {"code": "sky", "zones": [zone | {"polygon": [[0, 0], [1, 0], [1, 1]]}]}
+        )
+        level = client.post("/v1/cameras", json=body | {"code": "l", "vision": {"levels": {"crowding": {"heads": 9}}}})
+        flat = client.post("/v1/cameras", json=body | {"code": "f", "vision": {"pose": POSE | {"tilt_deg": 0}}})
+    assert made["geometry"]["coordinates"] == pytest.approx([place.lon_deg, place.lat_deg], abs=1e-6)
+    assert 50 < made["properties"]["zones"][0]["area_m2"] < 5000
+    assert made["properties"]["zones"][0]["night_levels"] == {"crowding": {"dwell_s": 5}}
+    assert made["properties"]["vision"]["pose"]["tilt_deg"] == 20.0
+    for refused, word in ((sky, "horizon"), (level, "heads"), (flat, "sees no ground")):
+        assert refused.status_code == 422
+        assert word in refused.text
 
 
 def test_grids_are_imported_whole_or_not_at_all_with_every_fault(world: World) -> None:

@@ -2,6 +2,7 @@
 
 import ipaddress
 import traceback
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -15,11 +16,14 @@ from models.camera import (
     Zone,
     control_point_from_json,
     control_point_to_json,
+    zone_at,
     zone_from_json,
     zone_to_json,
 )
 from models.errors import CameraUrlInvalid, InvalidInput
 from models.geo import ControlPoint, GeoPoint
+from models.hours import Hours
+from models.vision import Vision
 
 SECRET = "s3cr3t"
 
@@ -215,3 +219,26 @@ def test_zones_and_control_points_survive_json() -> None:
     assert zone_from_json(zone_to_json(zone)) == zone
     point = ControlPoint(0.25, 0.75, GeoPoint(109.1, 32.6))
     assert control_point_from_json(control_point_to_json(point)) == point
+
+
+NIGHT = Hours(((19 * 60, 6 * 60),))
+NOON_S, MIDNIGHT_S = 1_800_000_000.0 - 4 * 3600, 1_800_000_000.0 + 7 * 3600
+"""12:00 and 23:00 in Shanghai, 2027-01-15."""
+
+
+def test_zone_goes_before_camera_and_night_before_day_at_night() -> None:
+    vision = Vision(
+        levels={"crowding": {"enter_persons": 10.0, "dwell_s": 10.0, "leave_s": 10.0}},
+        night=NIGHT,
+        night_levels={"crowding": {"enter_persons": 11.0, "leave_s": 11.0}, "intrusion": {"dwell_s": 1.0}},
+    )
+    levels = {"crowding": {"enter_persons": 12.0}}
+    zone = Zone("z", "z", ((0, 0), (1, 0), (1, 1)), ("crowding",), levels, None, {"crowding": {"dwell_s": 13.0}})
+    source = SourceUrl.parse("rtsp://camera/1")
+    camera = CameraPoint("id", "code", "name", GeoPoint(1, 2), source, "purpose", "A", zones=(zone,), vision=vision)
+    day, night = zone_at(camera, zone, NOON_S), zone_at(camera, zone, MIDNIGHT_S)
+    assert day.levels == {"crowding": {"enter_persons": 12.0, "dwell_s": 10.0, "leave_s": 10.0}}
+    assert night.levels == {"crowding": {"enter_persons": 12.0, "dwell_s": 13.0, "leave_s": 11.0}}
+    always_day = replace(camera, vision=replace(vision, night=None))
+    assert zone_at(always_day, zone, MIDNIGHT_S).levels == day.levels
+    assert zone_from_json(zone_to_json(zone)) == zone
