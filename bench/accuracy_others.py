@@ -17,7 +17,10 @@ from ops.printing import shown
 LONGEST_S = 900.0
 KINDS_SIZE = ("--hours", "4", "--ground", "vtest", "--ground", "highway")
 """Half of the hours, two of the five recordings."""
-STRUCTURES_SIZE = tuple("--split judging --cameras 4 --days 12 --looks-a-day 48 --contender product".split())
+STRUCTURES_SIZE = (
+    *("--split", "judging", "--contender", "product"),
+    *("--cameras", "4", "--days", "12", "--looks-a-day", "48"),
+)
 """A glance at what takes hours in full, beside the simple contenders: ``wangge bench structures --split judging``."""
 
 

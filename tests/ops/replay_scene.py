@@ -81,9 +81,7 @@ class Bright:
 
 
 class Eyes:
-    def masked_still(
-        self, pixels: Pixels, *, seen: Detections | None = None, moved: np.ndarray | None = None
-    ) -> bytes:
+    def masked_still(self, pixels: Pixels, *, seen: Detections | None = None, moved: np.ndarray | None = None) -> bytes:
         return still(pixels, seen or Detections.none(PERSON), moved=moved)
 
 
