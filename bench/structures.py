@@ -25,6 +25,7 @@ import cv2
 
 from bench.structures_contenders import LEVELS, SIMPLE
 from bench.structures_places import Split, places
+from bench.structures_product import Product
 from bench.structures_scene import camera_with_shed, simulated_camera
 from bench.structures_score import CAMERA_DAYS, Contender, Judged, Suspicion, judge, rows, summary
 from bench.structures_sheets import sheet
@@ -33,7 +34,7 @@ RECALL_WATCHED, MOST_FALSE, SIMPLE_RECALL = 0.9, 3.0, 0.5
 """Issue 4: of structures over 1.5 % of the picture and 20 grey levels; in 20 cameras x 30 days; and what the simple
 contenders may reach at most, else the set is too easy."""
 PRODUCT = "product"
-CONTENDERS: Mapping[str, Callable[[], Contender]] = SIMPLE
+CONTENDERS: Mapping[str, Callable[[], Contender]] = {**SIMPLE, PRODUCT: Product}
 SHED, SHED_DAYS = -1, 14
 SHED_ALERT_DAYS, SHED_AREA_OFF = 2.0, 0.25
 """Issue 4: a 20 m² shed that grows over five days."""
