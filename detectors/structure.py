@@ -32,8 +32,9 @@ SURE = 0.8
 DENSE = 0.25
 """Share of its rectangle that a region fills at least, and more by its share of the picture: what is large is solid,
 what lies about thinly is light or leaves."""
-OTHERWISE = 0.06
-"""Share of the zone beside a region that may look otherwise: on days of snow nothing is told."""
+OTHERWISE, OTHERWISE_EACH = 0.06, 0.7
+"""Share of the zone beside a region that may look otherwise, or OTHERWISE_EACH of the region's share of the picture:
+what is built throws shadows, but on days of snow nothing is told."""
 SAME = 0.3
 """Regions that overlap by this share of the smaller one are one structure."""
 SAID_EACH_S = DAY_S
@@ -202,8 +203,9 @@ def _doubt(region: Region, beside: float, at_s: float) -> str:
         return f"{name} stands out by {region.evidence:.2f}, needed are {SURE:g}"
     if not _is_solid(region):
         return f"{name} fills {region.density:.0%} of its rectangle, needed are {DENSE + region.share:.0%}"
-    if beside > OTHERWISE:
-        return f"{name}, but beside it {beside:.0%} of the zone look otherwise (at most {OTHERWISE:.0%})"
+    most = max(OTHERWISE, OTHERWISE_EACH * region.share)
+    if beside > most:
+        return f"{name}, but beside it {beside:.0%} of the zone look otherwise (at most {most:.0%})"
     if stood_s < waits_s:
         return f"{name} {manner}, has stood for {stood_s / DAY_S:.1f} of {waits_s / DAY_S:g} days"
     return ""
