@@ -17,7 +17,7 @@ from models.vision import vision_to_json
 VISION = (
     "how it is to be looked at: `counting` (by `wangge calibrate`); `pose` (height_m, tilt_deg, heading_deg, view_deg, "
     "roll_deg, aspect) where there are no control points; `levels` and `night_levels` by kind for all its zones; "
-    "`night`: hours"
+    "`night`: hours; `ptz`: it pans, so that its zones rest in any view but the one in which it was set up"
 )
 SYSTEM = "what the longitudes and latitudes given here are stated in; they are stored and answered as WGS-84"
 About = Annotated[Text, Field(min_length=1, max_length=64, examples=["交换机-3"])]

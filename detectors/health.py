@@ -130,6 +130,14 @@ class State:
             return cls()
 
 
+def is_away(state: State, camera: CameraPoint) -> bool:
+    """Whether the view is not that of the camera's zones: it was moved, and that is said; or it turned by itself."""
+    if camera.vision.ptz:
+        return state.is_elsewhere
+    moved = state.courses.get(MOVED)
+    return moved is not None and moved.onset_s is not None
+
+
 @dataclass(frozen=True)
 class Examined:
     """``reasons``: by kind, why it was said or not."""
@@ -152,6 +160,8 @@ def step(state: State, camera: CameraPoint, picture: Picture) -> Examined:
         gone = {kind: course.after_gap() for kind, course in state.courses.items()}
         state = replace(state, courses=gone, last=None, registered_s=None)
     state, found = _symptoms(state, picture)
+    if camera.vision.ptz:
+        found[MOVED] = (False, "it is meant to turn; its zones rest in any view but its own")
     courses: dict[str, Course] = {}
     sightings: list[Sighting] = []
     reasons: dict[str, str] = {}
@@ -168,7 +178,7 @@ def step(state: State, camera: CameraPoint, picture: Picture) -> Examined:
         reasons[kind] = f"{said}, for {picture.at_s - turn.since_s:.0f} s of {DWELL_S[kind]:g} s" if holds else said
         if turn.phase is not None:
             sightings.append(_sighting(kind, camera, turn, turn.phase, picture, reasons[kind]))
-    is_well = not any(course.is_running for course in courses.values())
+    is_well = not any(course.is_running for course in courses.values()) and not state.is_elsewhere
     state = replace(state, at_s=picture.at_s, courses=courses, last=picture.luma)
     return Examined(_learn(state, picture) if is_well else state, tuple(sightings), reasons)
 

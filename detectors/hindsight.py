@@ -94,6 +94,11 @@ class Hindsight:
         if self._moments:
             self._keep(at_s, self._moments[-1][1])
 
+    def rested(self, at_s: float, camera: CameraPoint, why: str) -> None:
+        """A picture in which no zone was judged."""
+        keys = (f"{kind}/{zone.id}" for zone in camera.zones for kind in zone.kinds)
+        self._sayings.hear(at_s, dict.fromkeys(keys, (why,)))
+
     def explain(self, since_s: float) -> dict[str, list[Said]]:
         """What the rules said from then on, by zone and kind."""
         return self._sayings.since(since_s)

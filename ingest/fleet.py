@@ -20,7 +20,7 @@ from models.incident import Evidence, Phase, Sighting
 
 MAX_RULES_BYTES = 256 * 1024
 MAX_SIGHTINGS = 64
-COUNTERS = frozenset({"keyframes", "dropped", "corrupt", "looks", "unchanged", "detector_errors", "lag_s"})
+COUNTERS = frozenset({"keyframes", "dropped", "corrupt", "looks", "unchanged", "rested", "detector_errors", "lag_s"})
 _JPEG = b"\xff\xd8\xff"
 
 

@@ -39,6 +39,7 @@ MAX_CORRUPT = 5
 """So many keyframes in a row that cannot be decoded, and the camera has failed."""
 HEALTH = "health"
 """Where the detector's state keeps what is known of the camera itself."""
+AWAY = "the view is not that of its zones: they rest until it is back, or `wangge camera confirm-view` says it is right"
 FRESH_S = 10.0
 WAIT_S = 5.0
 """A picture is answered from a keyframe not older than FRESH_S, else from the next one within WAIT_S seconds."""
@@ -77,7 +78,8 @@ Gate = Callable[[Looked | None, Luma, float], str | None]
 
 @dataclass
 class Counters:
-    """Since the camera was given to this child. ``dropped``: keyframes that a newer one overtook. ``lag_s``: from
+    """Since the camera was given to this child. ``dropped``: keyframes that a newer one overtook. ``rested``: those in
+    which the view was not that of the zones. ``lag_s``: from
     arrival of the last keyframe to the end of its look, seconds."""
 
     keyframes: int = 0
@@ -85,6 +87,7 @@ class Counters:
     corrupt: int = 0
     looks: int = 0
     unchanged: int = 0
+    rested: int = 0
     detector_errors: int = 0
     lag_s: float = 0.0
 
@@ -219,7 +222,10 @@ class Watcher:
             self._say("pictured", camera)
         grey, before = luma(frame), camera.rules
         found, stills = self._examine(camera, health.Picture(keyframe.at_s, grey, sharpness(frame)), frame)
-        if self._deserves_look(camera, Looked(grey, keyframe.at_s)):
+        if health.is_away(camera.health, camera.point):
+            camera.counters.rested += 1
+            camera.hindsight.rested(keyframe.at_s, camera.point, AWAY)
+        elif self._deserves_look(camera, Looked(grey, keyframe.at_s)):
             camera.looked = Looked(grey, keyframe.at_s)
             camera.counters.looks += 1
             seen, shown = self._observe(camera, Frame(camera.point.id, keyframe.at_s, bgr(frame, STILL_SIDE_PX)), grey)

@@ -21,6 +21,7 @@ class Vision:
     where on the ground a picture point lies where no control points do.
 
     ``levels`` hold for all its zones that do not say otherwise, ``night_levels`` in the hours of ``night`` alone.
+    ``ptz``: it pans, tilts or zooms. Its zones belong to the view in which it was set up, and rest in any other.
     """
 
     counting: Counting | None = None
@@ -28,6 +29,7 @@ class Vision:
     levels: Levels = field(default_factory=dict)
     night: Hours | None = None
     night_levels: Levels = field(default_factory=dict)
+    ptz: bool = False
 
     def ground(self, place: GeoPoint, points: tuple[ControlPoint, ...]) -> GroundPlane | None:
         """The ground that a camera at ``place`` sees; None where neither points nor pose tell. Raises InvalidInput."""
@@ -50,6 +52,7 @@ def vision_to_json(vision: Vision) -> dict[str, Any]:
         "levels": levels_to_json(vision.levels),
         "night": vision.night and hours_to_json(vision.night),
         "night_levels": levels_to_json(vision.night_levels),
+        "ptz": vision.ptz,
     }
     return {name: value for name, value in told.items() if value}
 
@@ -74,12 +77,19 @@ def _night(data: Any) -> Hours:
         ) from None
 
 
+def _ptz(data: Any) -> bool:
+    if not isinstance(data, bool):
+        raise InvalidInput("ptz is true or false")
+    return data
+
+
 _READ: dict[str, Callable[[Any], Any]] = {
     "counting": counting_from_json,
     "pose": pose_from_json,
     "levels": levels_from_json,
     "night": _night,
     "night_levels": levels_from_json,
+    "ptz": _ptz,
 }
 
 

@@ -36,6 +36,20 @@ def explain(context: typer.Context, code: Code, minutes: Minutes = 60, as_json: 
     _print_said(told.get("said"), "这段时间没有画面可说明 nothing was looked at in that time")
 
 
+@hindsight.command("confirm-view")
+def confirm_view(context: typer.Context, code: Code) -> None:
+    """确认画面 The view as it is now is the one that its zones belong to: after a camera was moved, on purpose or not.
+
+    Example: wangge camera confirm-view gate-1
+    """
+    from models.people import SYSTEM
+
+    with registry_of(context.obj()) as registry:
+        point = registry.camera_named(code, SYSTEM)
+        registry.change_camera(SYSTEM, point.id, {}, point.version)
+    typer.echo(f"{code}: 已确认，防区恢复监视 confirmed; its zones are watched again")
+
+
 @hindsight.command("dry-run")
 def dry_run(
     context: typer.Context,

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from detectors.health import KINDS, MOST_VIEWS, Picture, State, correlation, edge_map, register, step
+from detectors.health import KINDS, MOST_VIEWS, Picture, State, correlation, edge_map, is_away, register, step
 from ingest.decode import luma, sharpness
 from models.camera import CameraPoint, SourceUrl
 from models.errors import InvalidInput
@@ -19,6 +19,7 @@ from models.frame import Pixels
 from models.geo import GeoPoint
 from models.incident import KINDS as ALL_KINDS
 from models.incident import Phase, Sighting
+from models.vision import Vision
 
 CAMERA = CameraPoint("c1", "c-1", "C", GeoPoint(109, 32), SourceUrl.parse("rtsp://camera/1"), "test", None)
 T0 = 1_700_000_000.0
@@ -152,6 +153,24 @@ def test_a_camera_that_was_set_up_anew_is_to_look_as_it_does_now(scene: list[Pix
     moved = [np.roll(whole, -40, axis=1) for whole in scene]
     _, after = run(moved, shown, state=state, camera=again, start_s=180)
     assert [(item.kind, item.phase) for item in after] == [("camera_moved", Phase.CLEARED)]
+
+
+def test_zones_rest_while_the_view_is_not_theirs(scene: list[Pixels]) -> None:
+    state, _ = run(scene, turned(40))
+    assert is_away(state, CAMERA)
+    back, _ = run(scene, shown, state=state, start_s=180)
+    assert not is_away(back, CAMERA)
+    assert not is_away(run(scene, hand)[0], CAMERA), "covered, not moved: another matter"
+
+
+def test_a_camera_that_is_meant_to_turn_is_not_told_of_and_learns_no_other_view(scene: list[Pixels]) -> None:
+    turning = replace(CAMERA, vision=Vision(ptz=True))
+    state, said = run(scene, turned(40), camera=turning, ill_s=400)
+    assert not said
+    assert is_away(state, turning)
+    back, said = run(scene, shown, camera=turning, state=state, start_s=460, well_s=60, ill_s=0)
+    assert not is_away(back, turning)
+    assert not said
 
 
 def test_a_cover_is_not_learned(scene: list[Pixels]) -> None:

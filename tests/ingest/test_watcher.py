@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from detectors import health
 from detectors.calibration import Sample
+from detectors.course import Course
 from detectors.detector import Look, Observed
 from ingest.connection import Connected
 from ingest.decode import KeyframeDecoder
@@ -293,3 +295,18 @@ def test_a_zone_that_there_is_not_and_a_camera_that_is_gone_are_refused_and_the_
     assert asked_again(scene, "rehearse", since_s=NOW_S, zone=zone | {"id": "no id"})["code"] == "invalid_input"
     scene.watcher.obey(Message("unwatch", {"camera_id": "cam1"}))
     assert asked_again(scene, "explain", since_s=NOW_S)["code"] == "unavailable"
+
+
+def test_zones_rest_while_the_view_is_not_theirs(scene: Scene) -> None:
+    moved = camera(version=3)
+    told = health.State(set_up=3, courses={"camera_moved": Course(onset_s=NOW_S - 60, said_s=NOW_S)})
+    known = health.State.from_json(told.to_json())
+    fields = {"camera": camera_to_json(moved), "attempt": 2, "rules": {"health": known.to_json()}}
+    scene.watcher.obey(Message("watch", fields))
+    scene.turn(scene.keyframe(2.0))
+    assert scene.script.frames == []
+    (said,) = asked_again(scene, "explain", since_s=NOW_S)["said"]["crowding/plaza"]
+    assert "confirm-view" in said["text"]
+    scene.steady_s += 2
+    scene.turn()
+    assert scene.of("alive")[-1].fields["cameras"]["cam1"]["rested"] == 1

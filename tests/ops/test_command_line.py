@@ -15,7 +15,9 @@ import pytest
 
 import wangge
 from ingest.desk import Desk
+from models.people import SYSTEM
 from models.settings import VARIABLES, read_settings
+from ops.registry_commands import registry_of
 
 ROOT = Path(__file__).resolve().parents[2]
 GRIDS = {
@@ -329,3 +331,10 @@ def test_verdicts_are_listed_and_there_may_be_none(town: Run) -> None:
     assert town(*ADD, "--url", "rtsp://10.1.2.3/").status == 0
     assert "no camera's alert has been judged yet" in town("camera", "verdicts", "--camera", "gate-1").out
     assert json.loads(town("camera", "verdicts", "--json").out) == []
+
+
+def test_a_view_is_confirmed(town: Run) -> None:
+    assert town(*ADD, "--url", "rtsp://10.1.2.3/").status == 0
+    assert "confirmed" in town("camera", "confirm-view", "gate-1").out
+    with registry_of(read_settings(os.environ)) as registry:
+        assert registry.camera_named("gate-1", SYSTEM).version == 2
