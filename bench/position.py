@@ -169,7 +169,7 @@ def main(words: Sequence[str] | None = None) -> int:
         "--survey", type=float, default=Wanted.survey_m, help="metres; more than 0.3 is more than is said"
     )
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--check", action="store_true", help=f"fail below {LEAST_INSIDE:.0%} inside accuracy_m")
+    parser.add_argument("--check", action="store_true", help=f"fail below {LEAST_INSIDE:.0%}% inside accuracy_m")
     given = parser.parse_args(words)
     if not (1 <= given.cameras <= 100_000 and 0 <= given.survey <= 100):
         parser.error("1 to 100000 cameras, 0 to 100 m")

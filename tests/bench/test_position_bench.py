@@ -18,3 +18,10 @@ def test_it_fails_where_the_survey_is_worse_than_is_said(capsys: pytest.CaptureF
     assert not json.loads(capsys.readouterr().out)["holds"]
     with pytest.raises(SystemExit):
         main(["--cameras", "0"])
+
+
+def test_its_help_says_when_the_check_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    assert "fail below 95% inside accuracy_m" in " ".join(capsys.readouterr().out.split())
