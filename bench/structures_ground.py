@@ -48,13 +48,13 @@ class Pose:
         down = (pixels[:, 1] - HEIGHT_PX / 2) / focal
         falling = math.sin(tilt) + down * math.cos(tilt)
         reach = self.height_m / np.where(falling > 1e-3, falling, np.nan)
-        return np.c_[right * reach, (math.cos(tilt) - down * math.sin(tilt)) * reach]
+        return np.asarray(np.c_[right * reach, (math.cos(tilt) - down * math.sin(tilt)) * reach])
 
     def east_north(self, ground_m: Points) -> Points:
         """(n, 2) metres right and forward to (n, 2) metres east and north."""
         turn = math.radians(self.heading_deg)
         x, y = ground_m[:, 0], ground_m[:, 1]
-        return np.c_[x * math.cos(turn) + y * math.sin(turn), -x * math.sin(turn) + y * math.cos(turn)]
+        return np.asarray(np.c_[x * math.cos(turn) + y * math.sin(turn), -x * math.sin(turn) + y * math.cos(turn)])
 
     def control_points(self, top: float) -> tuple[ControlPoint, ...]:
         """Six that someone would have measured, from the picture's bottom up to the fraction ``top`` of its height."""

@@ -61,9 +61,10 @@ class Lens:
     def moved(self, at_s: float, chance: np.random.Generator) -> NDArray[np.float64]:
         """(2, 3) affine matrix: where the picture has gone at ``at_s``, in pixels."""
         share = (at_s - START_S) / DAY_S / 30
-        turn = cv2.getRotationMatrix2D((WIDTH_PX / 2, HEIGHT_PX / 2), self.temper.turn_deg * share, 1.0)
+        middle = (WIDTH_PX / 2, HEIGHT_PX / 2)
+        turn = np.asarray(cv2.getRotationMatrix2D(middle, self.temper.turn_deg * share, 1.0), np.float64)
         turn[:, 2] += chance.normal(0, self.temper.shake_px, 2) + np.array([0.3, 1.0]) * self.temper.sag_px * share
-        return np.asarray(turn, np.float64)
+        return turn
 
     def take(self, lit: NDArray[np.float32], air: Air, gain: float, at_s: float, chance: np.random.Generator) -> Pixels:
         """The picture that comes out. ``lit`` (360, 640, 3) float32, light times reflectance, 0..255 and more; ``gain``

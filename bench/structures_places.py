@@ -127,7 +127,7 @@ def rough(chance: np.random.Generator, shape: tuple[int, int], cells_px: Sequenc
     for cell in cells_px:
         small = chance.normal(0, 1, (shape[0] // cell + 2, shape[1] // cell + 2)).astype(np.float32)
         total += cv2.resize(small, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
-    return total / float(len(cells_px)) ** 0.5
+    return np.asarray(total / float(len(cells_px)) ** 0.5, np.float32)
 
 
 def _source(shot: Shot, data: Path | None, footage: Path | None) -> Path | None:
@@ -140,7 +140,7 @@ def _recorded(source: Path) -> list[Pixels]:
     if source.is_dir():
         stills = sorted(source.glob("*.jpg"))
         chosen = stills[:: max(1, len(stills) // FOOTAGE_FRAMES)]
-        return [frame for path in chosen if (frame := cv2.imread(str(path))) is not None]
+        return [np.asarray(frame, np.uint8) for path in chosen if (frame := cv2.imread(str(path))) is not None]
     capture = cv2.VideoCapture(str(source))
     step = max(1, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) // FOOTAGE_FRAMES)
     frames: list[Pixels] = []

@@ -5,6 +5,7 @@ judging  trucks and vans stay 0.1 to 6 days, tents up to 6; heaps of sand as wel
 """
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -172,7 +173,7 @@ class Planner:
         chance = self._chance
         longest = 4.0 if self._split is Split.TUNING else 6.0
         counts = {"truck": 3, "van": 3, "tent": 3, "laundry": 1, "heap": 0 if self._split is Split.TUNING else 1}
-        found = []
+        found: list[Nuisance] = []
         for kind, most in counts.items():
             for _ in range(int(chance.integers(0, most + 1))):
                 begin_s = START_S + DAY_S * float(chance.uniform(0, self._days - 0.2))
@@ -201,4 +202,5 @@ def _hull(pose: Pose, thing: Thing) -> Mask:
 def _in_picture(mask: Mask) -> bool:
     """Seen for the most part: something of it, and not too much of it at the border."""
     border = int(mask[:, 0].sum() + mask[:, -1].sum() + mask[0].sum() + mask[-1].sum())
-    return 200 < mask.sum() < 0.22 * mask.size and border < 0.8 * np.sqrt(mask.sum())
+    seen = int(mask.sum())
+    return 200 < seen < 0.22 * mask.size and border < 0.8 * math.sqrt(seen)

@@ -169,7 +169,8 @@ def summary(judged: Sequence[Judged]) -> dict[str, Any]:
 
 def rows(judged: Sequence[Judged]) -> list[dict[str, Any]]:
     """Each structure and each false suspicion, for whoever wants to look closer."""
-    told = [asdict(one) for camera in judged for one in (*camera.found, *camera.false)]
+    told = [asdict(one) for camera in judged for one in camera.found]
+    told += [asdict(one) for camera in judged for one in camera.false]
     return [{k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()} for row in told]
 
 

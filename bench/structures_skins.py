@@ -22,30 +22,31 @@ _Pattern = Callable[[np.random.Generator, NDArray[np.float32], NDArray[np.float3
 
 def _corrugated(chance: np.random.Generator, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
     sheet = np.floor(x / 0.9)
-    return (np.sin(x * 2 * np.pi / chance.uniform(0.15, 0.3)) + 0.6 * np.sin(sheet * 12.9) + 0 * y).astype(np.float32)
+    ribs = np.sin(x * 2 * np.pi / chance.uniform(0.15, 0.3))
+    return np.asarray(ribs + 0.6 * np.sin(sheet * 12.9) + 0 * y, np.float32)
 
 
 def _boards(chance: np.random.Generator, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
     board = np.floor(x / chance.uniform(0.12, 0.25))
-    return (np.sin(board * 78.2) + 0.4 * np.sin(y * 3 + board) - 2.0 * (x * 6 % 1 < 0.08)).astype(np.float32)
+    return np.asarray(np.sin(board * 78.2) + 0.4 * np.sin(y * 3 + board) - 2.0 * (x * 6 % 1 < 0.08), np.float32)
 
 
 def _bricks(_: np.random.Generator, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
     row = np.floor(y / 0.12)
     column = np.floor(x / 0.25 + 0.5 * (row % 2))
     joint = (y / 0.12 % 1 < 0.18) | ((x / 0.25 + 0.5 * (row % 2)) % 1 < 0.1)
-    return (np.sin(row * 12.9 + column * 78.2) * 0.8 + 1.6 * joint).astype(np.float32)
+    return np.asarray(np.sin(row * 12.9 + column * 78.2) * 0.8 + 1.6 * joint, np.float32)
 
 
 def _panels(chance: np.random.Generator, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
     wide = chance.uniform(0.9, 1.2)
     seam = (x / wide % 1 < 0.05) | ((y + 0.2) % 1.4 < 0.05)
-    return (0.3 * np.sin(np.floor(x / wide) * 5.1) - 2.2 * seam).astype(np.float32)
+    return np.asarray(0.3 * np.sin(np.floor(x / wide) * 5.1) - 2.2 * seam, np.float32)
 
 
 def _tarpaulin(chance: np.random.Generator, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
     folds = np.sin(x * 4 + 3 * np.sin(y * 1.7 + chance.uniform(0, 6))) + 0.7 * np.sin(y * 2.3 + x)
-    return folds.astype(np.float32)
+    return np.asarray(folds, np.float32)
 
 
 WALLS: dict[Split, tuple[_Pattern, ...]] = {

@@ -180,7 +180,7 @@ def shadows(polygons: list[NDArray[np.int32]]) -> Map:
     dark = np.zeros((SMALL[1], SMALL[0]), np.uint8)
     for polygon in polygons:
         cv2.fillConvexPoly(dark, polygon, 255)
-    return np.asarray(cv2.blur(dark, (3, 3)), np.float32) / 255
+    return np.asarray(cv2.blur(dark, (3, 3)) / 255, np.float32)
 
 
 def snow_field(split: Split, seed: int) -> Map:
@@ -210,4 +210,4 @@ def faces_lit(normals: Points, air: Air) -> NDArray[np.float32]:
     if air.sun is None:
         return np.ones(len(normals), np.float32)
     towards = np.maximum(normals @ np.array(air.sun), 0.0) / max(air.sun[2], 0.3)
-    return np.minimum(towards, 1.6).astype(np.float32)
+    return np.asarray(np.minimum(towards, 1.6), np.float32)

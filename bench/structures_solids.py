@@ -134,8 +134,8 @@ def draw(pose: Pose, faces: Sequence[Face]) -> Layer | None:
         np.array([face.normal if towards > 0 else -face.normal for _, _, face, towards in seen]),
     )
     for number in sorted(range(len(seen)), key=lambda number: -seen[number][0]):
-        _, pixels, face, _ = seen[number]
-        _paint(layer, pixels - np.array([left, top], np.float32), face.texture, number)
+        _, corners, face, _ = seen[number]
+        _paint(layer, np.asarray(corners - (left, top), np.float32), face.texture, number)
     return layer
 
 

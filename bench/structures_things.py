@@ -53,7 +53,7 @@ class Thing:
         share = _laid_out(self.kind, grown)
         middle = footprint(self.centre_m, (length, width), self.heading_deg)
         along = middle[1] - middle[0]
-        return middle - np.array([[0, 0], [1, 1], [1, 1], [0, 0]]) * along * (1 - share)
+        return np.asarray(middle - np.array([[0, 0], [1, 1], [1, 1], [0, 0]]) * along * (1 - share))
 
     def area_m2(self, grown: float = 1.0) -> float:
         return 0.0 if grown <= 0 else polygon_area_m2(self.plan_m(grown))

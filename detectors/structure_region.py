@@ -20,7 +20,7 @@ CERTAIN = 0.7
 """Evidence of the cells whose beginnings tell in what manner it came."""
 SLIM = 0.6
 """Depth of what shows one side only, of its width. Our own choice."""
-_AROUND = np.ones((3, 3))
+_AROUND = np.ones((3, 3), np.bool_)
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,7 +48,7 @@ class View:
 
 
 def rows_of(bgr: Pixels) -> int:
-    return max(4, round(COLUMNS * bgr.shape[0] / bgr.shape[1]))
+    return max(4, round(COLUMNS * int(bgr.shape[0]) / int(bgr.shape[1])))
 
 
 def small(bgr: Pixels) -> NDArray[np.float32]:
