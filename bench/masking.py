@@ -29,12 +29,13 @@ from detectors.detector import Detector
 from detectors.perception import Perception
 from detectors.zoo.manifest import find_entry, read_zoo
 from ingest.decode import KeyframeDecoder
+from ingest.enquiries import Showing
 from ingest.film import PICTURES, Film, Footage
 from ingest.job import Eyes
 from ingest.messages import camera_to_json
 from ingest.pipes import Message
 from ingest.render import open_photo
-from ingest.watcher import Showing, Watcher
+from ingest.watcher import Watcher
 from models.camera import CameraPoint, SourceUrl
 from models.detections import Detections
 from models.errors import InvalidInput, WanggeError

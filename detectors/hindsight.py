@@ -86,7 +86,7 @@ class Hindsight:
 
     def looked(self, look: Look, reasons: Mapping[str, tuple[str, ...]]) -> None:
         """A picture that the detector looked at, and what the rules said of it."""
-        self._keep(look.at_s, replace(look, bgr=None))
+        self._keep(look.at_s, replace(look, bgr=None, density=None))
         self._sayings.hear(look.at_s, reasons)
 
     def unchanged(self, at_s: float) -> None:

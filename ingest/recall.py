@@ -9,7 +9,8 @@ from ingest.messages import sighting_to_json
 from models.camera import CameraPoint, zone_from_json
 
 MOST_RAISED = 100
-"""The latest of them are told: a message has a limit."""
+MOST_SAYINGS, LONGEST_TEXT = 1000, 500
+"""The latest of them are told, of all zones together: a message has a limit."""
 
 
 def explained(hindsight: Hindsight, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,7 +32,12 @@ def rehearsed(hindsight: Hindsight, camera: CameraPoint, fields: Mapping[str, An
 
 
 def _said(said: Mapping[str, list[Said]]) -> dict[str, list[dict[str, Any]]]:
-    return {key: [each.to_json() for each in sayings] for key, sayings in said.items()}
+    most = max(1, MOST_SAYINGS // max(len(said), 1))
+    return {key: [_saying(each) for each in sayings[-most:]] for key, sayings in said.items()}
+
+
+def _saying(said: Said) -> dict[str, Any]:
+    return said.to_json() | {"text": said.text[:LONGEST_TEXT]}
 
 
 def _raised(each: Raised) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from detectors import crowding, health
 from detectors.counting import MIN_SCORE
 from detectors.detector import Observed
 from ingest.decode import KeyframeDecoder, reason_to_look
+from ingest.enquiries import Showing
 from ingest.film import Film, Footage
 from ingest.messages import camera_to_json, sighting_from_json
 from ingest.pipes import Message, Reader
-from ingest.watcher import TELL_S, Gate, Observing, Showing, Watcher
+from ingest.watcher import TELL_S, Gate, Observing, Watcher
 from models.camera import CameraPoint
 from models.frame import Frame
 from models.incident import Phase, Sighting

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,22 +11,20 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from detectors import health
-from detectors.calibration import Sample
 from detectors.detector import Observed
 from detectors.hindsight import Hindsight
 from detectors.motion import Scene
 from ingest.connection import Connected
 from ingest.decode import KeyframeDecoder, Looked, Luma, bgr, luma, reason_to_look, sharpness
+from ingest.enquiries import Enquiries, Showing
 from ingest.messages import camera_from_json, sighting_to_json
 from ingest.pipes import Message, encode
-from ingest.recall import explained, rehearsed
 from ingest.receiver import Event, Failed
 from ingest.render import STILL_SIDE_PX
 from ingest.stream import Keyframe
 from models.camera import CameraPoint, SourceUrl
-from models.detections import Detections
-from models.errors import CameraCorrupt, CameraError, InvalidInput
-from models.frame import Frame, Pixels
+from models.errors import CameraCorrupt, CameraError
+from models.frame import Frame
 from models.incident import Phase, Sighting
 from models.logs import Repeats
 
@@ -40,9 +38,6 @@ MAX_CORRUPT = 5
 HEALTH = "health"
 """Where the detector's state keeps what is known of the camera itself."""
 AWAY = "the view is not that of its zones: they rest until it is back, or `wangge camera confirm-view` says it is right"
-FRESH_S = 10.0
-WAIT_S = 5.0
-"""A picture is answered from a keyframe not older than FRESH_S, else from the next one within WAIT_S seconds."""
 
 
 class Receiving(Protocol):
@@ -59,19 +54,6 @@ class Observing(Protocol):
     def observe(self, camera: CameraPoint, frame: Frame, state: Mapping[str, Any]) -> Observed: ...
 
 
-class Showing(Protocol):
-    """What is needed of ``job.Eyes``."""
-
-    def masked_still(
-        self,
-        pixels: Pixels,
-        *,
-        seen: Detections | None = None,
-        moved: NDArray[np.bool_] | None = None,
-    ) -> bytes: ...
-    def sample(self, pixels: Pixels) -> Sample: ...
-
-
 Gate = Callable[[Looked | None, Luma, float], str | None]
 """Why a picture deserves a look, or None: see ``decode.reason_to_look``."""
 
@@ -79,8 +61,8 @@ Gate = Callable[[Looked | None, Luma, float], str | None]
 @dataclass
 class Counters:
     """Since the camera was given to this child. ``dropped``: keyframes that a newer one overtook. ``rested``: those in
-    which the view was not that of the zones. ``lag_s``: from
-    arrival of the last keyframe to the end of its look, seconds."""
+    which the view was not that of the zones. ``lag_s``: from arrival of the last keyframe to the end of its look,
+    seconds."""
 
     keyframes: int = 0
     dropped: int = 0
@@ -98,6 +80,7 @@ class _Camera:
     attempt: int
     rules: dict[str, Any]
     health: health.State
+    hindsight: Hindsight
     waiting: Keyframe | None = None
     newest: tuple[float, Keyframe] | None = None
     looked: Looked | None = None
@@ -106,7 +89,6 @@ class _Camera:
     is_pictured: bool = False
     corrupt_in_a_row: int = 0
     scene: Scene | None = None
-    hindsight: Hindsight = field(default_factory=Hindsight)
     counters: Counters = field(default_factory=Counters)
 
     def moved(self, grey: Luma, at_s: float) -> NDArray[np.bool_] | None:
@@ -120,14 +102,6 @@ _Found = tuple[Sequence[Sighting], list[bytes]]
 
 def _begins(sightings: Sequence[Sighting]) -> bool:
     return any(sighting.phase is Phase.ONSET for sighting in sightings)
-
-
-@dataclass(frozen=True)
-class _Request:
-    number: int
-    camera_id: str
-    until_s: float
-    op: str
 
 
 class Watcher:
@@ -155,7 +129,9 @@ class Watcher:
         self._cameras: dict[str, _Camera] = {}
         self._queue: dict[str, None] = {}
         """Cameras with a keyframe waiting, first come first: a newer keyframe keeps the older one's place."""
-        self._requests: list[_Request] = []
+        self._hindsights: dict[str, Hindsight] = {}
+        """Kept while a camera is not connected, too."""
+        self._enquiries = Enquiries(self._cameras, decoder, eyes, tell)
         self._told_s = 0.0
         self._detector_errors = Repeats(log.error, "the detector failed on a frame; it was skipped")
 
@@ -166,14 +142,14 @@ class Watcher:
             self._forget(camera.id)
             rules = order.fields["rules"]
             well = health.State.from_json(rules.get(HEALTH))
-            self._cameras[camera.id] = _Camera(camera, order.fields["attempt"], rules, well)
+            seen = self._hindsights.setdefault(camera.id, Hindsight())
+            self._cameras[camera.id] = _Camera(camera, order.fields["attempt"], rules, well, seen)
             self._receiver.add(camera.id, camera.source)
         elif order.op == "unwatch":
             self._forget(order.fields["camera_id"])
-        elif order.op in ("picture", "sample"):
-            self._requests.append(_Request(order.fields["request"], order.fields["camera_id"], 0.0, order.op))
-        elif order.op in ("explain", "rehearse"):
-            self._recall(order)
+            self._hindsights.pop(order.fields["camera_id"], None)
+        else:
+            self._enquiries.take(order)
 
     def turn(self, wait_s: float) -> None:
         """Waits up to ``wait_s`` seconds for what comes, and looks at one keyframe."""
@@ -186,7 +162,7 @@ class Watcher:
             if keyframe:
                 self._look(camera, keyframe)
         steady_s = self._steady_s()
-        self._answer(steady_s)
+        self._enquiries.answer(steady_s)
         if steady_s - self._told_s >= TELL_S:
             self._told_s = steady_s
             counters = {camera_id: asdict(camera.counters) for camera_id, camera in self._cameras.items()}
@@ -272,52 +248,6 @@ class Watcher:
             return observed.sightings, []
         moved = camera.moved(grey, frame.at_s)
         return observed.sightings, [self._eyes.masked_still(frame.bgr, seen=observed.detections, moved=moved)]
-
-    def _answer(self, steady_s: float) -> None:
-        """Requests for pictures that can be answered now, or no more."""
-        open_requests = []
-        for request in self._requests:
-            camera = self._cameras.get(request.camera_id)
-            if camera and camera.newest and steady_s - camera.newest[0] <= FRESH_S:
-                self._show(request, camera, camera.newest[1])
-            elif camera and not request.until_s:
-                open_requests.append(replace(request, until_s=steady_s + WAIT_S))
-            elif camera and steady_s < request.until_s:
-                open_requests.append(request)
-            else:
-                self._refuse(request.number, "unavailable", "the camera has sent no picture lately: see its status")
-        self._requests = open_requests
-
-    def _recall(self, order: Message) -> None:
-        number, camera = order.fields["request"], self._cameras.get(order.fields["camera_id"])
-        if camera is None:
-            self._refuse(number, "unavailable", "the camera is not connected now: see its status")
-            return
-        try:
-            if order.op == "explain":
-                told = explained(camera.hindsight, order.fields)
-            else:
-                told = rehearsed(camera.hindsight, camera.point, order.fields)
-        except InvalidInput as error:
-            self._refuse(number, error.code, str(error))
-            return
-        self._tell(encode("answer", {"request": number, "ok": True} | told))
-
-    def _show(self, request: _Request, camera: _Camera, keyframe: Keyframe) -> None:
-        try:
-            frame = self._decoder.decode(keyframe.codec, keyframe.annexb)
-        except CameraCorrupt as error:
-            self._refuse(request.number, error.code, str(error))
-            return
-        pixels = bgr(frame, STILL_SIDE_PX)
-        fields: dict[str, Any] = {"request": request.number, "ok": True, "at_s": keyframe.at_s}
-        if request.op == "sample":
-            fields["sample"] = self._eyes.sample(pixels).to_json()
-        moved = camera.moved(luma(frame), keyframe.at_s)
-        self._tell(encode("answer", fields, [self._eyes.masked_still(pixels, moved=moved)]))
-
-    def _refuse(self, number: int, code: str, message: str) -> None:
-        self._tell(encode("answer", {"request": number, "ok": False, "code": code, "message": message}))
 
     def _failed(self, camera: _Camera, error: CameraError) -> None:
         self._forget(camera.point.id)

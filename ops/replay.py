@@ -11,11 +11,12 @@ from detectors.catalog import RULES
 from detectors.detector import Detector
 from ingest.child import open_eyes
 from ingest.decode import reason_to_look
+from ingest.enquiries import Showing
 from ingest.film import Footage
 from ingest.job import Eyes
 from ingest.replay import Replayed, replay
 from ingest.shards import child_program
-from ingest.watcher import Gate, Observing, Showing
+from ingest.watcher import Gate, Observing
 from models.camera import CameraPoint
 from models.errors import InvalidInput
 from models.settings import Settings

@@ -1,6 +1,7 @@
 """A child's turns: with a receiver and a detector that are told what to say; pictures, decoder and gate are real."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,7 @@ class Script:
         self.sightings: tuple[Sighting, ...] = ()
         self.is_running = False
         self.breaks = False
+        self.reasons: dict[str, tuple[str, ...]] = {}
 
     def observe(self, camera: CameraPoint, frame: Frame, state: Mapping[str, Any]) -> Observed:
         del camera
@@ -63,7 +65,7 @@ class Script:
         self.frames.append(frame)
         state = {"looks": state.get("looks", 0) + 1}
         look = Look(frame.at_s, frame.width_px, frame.height_px, Detections.none(("person",)), "fake@1")
-        reasons = {"crowding/plaza": (f"plaza: {len(self.frames)} looks",)}
+        reasons = self.reasons or {"crowding/plaza": (f"plaza: {len(self.frames)} looks",)}
         return Observed(state, self.sightings, look, reasons, self.is_running)
 
 
@@ -288,6 +290,29 @@ def test_what_the_rules_said_is_told_and_another_zone_is_tried_on_what_was_seen(
     assert (tried["looks"], tried["from_s"], tried["until_s"]) == (5, NOW_S, NOW_S + 28)
     assert tried["raised"] == []
     assert "0 persons" in tried["said"]["crowding/other"][0]["text"]
+
+
+def test_what_was_seen_is_remembered_while_a_camera_is_away_but_not_once_it_is_gone(scene: Scene) -> None:
+    scene.turn(scene.keyframe(0.0))
+    scene.turn(Failed("cam1", CameraStalled("no new picture")))
+    scene.watch(camera(), attempt=2)
+    assert asked_again(scene, "explain", since_s=NOW_S)["said"]
+    scene.watcher.obey(Message("unwatch", {"camera_id": "cam1"}))
+    scene.watch(camera(), attempt=3)
+    assert not asked_again(scene, "explain", since_s=NOW_S)["said"]
+
+
+def test_as_many_zones_as_there_may_be_are_explained_within_a_message(scene: Scene) -> None:
+    zones = tuple(replace(camera().zones[0], id=f"z{number}") for number in range(50))
+    scene.watch(replace(camera(), zones=zones))
+    scene.script.reasons = {f"crowding/{zone.id}": () for zone in zones}
+    for number in range(40):
+        scene.script.reasons = dict.fromkeys(scene.script.reasons, ("x" * 3000, "yes" if number % 2 else "no"))
+        scene.script.is_running = True
+        scene.turn(scene.keyframe(float(number)))
+    said = asked_again(scene, "explain", since_s=NOW_S)["said"]
+    assert len(said) == 50
+    assert {len(sayings) for sayings in said.values()} == {20}
 
 
 def test_a_zone_that_there_is_not_and_a_camera_that_is_gone_are_refused_and_the_child_goes_on(scene: Scene) -> None:
