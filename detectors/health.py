@@ -155,7 +155,7 @@ def step(state: State, camera: CameraPoint, picture: Picture) -> Examined:
         return Examined(state, (), {})
     if state.set_up != camera.version:
         # Someone has set it up anew: how it looks now is how it is to look.
-        state = replace(state, set_up=camera.version, looks=0, learned_s=None, detail=0.0, sharpness=0.0, views=())
+        state = State(set_up=camera.version, at_s=state.at_s, courses=state.courses, last=state.last)
     if state.at_s is not None and picture.at_s - state.at_s > GAP_S:
         gone = {kind: course.after_gap() for kind, course in state.courses.items()}
         state = replace(state, courses=gone, last=None, registered_s=None)

@@ -173,6 +173,17 @@ def test_a_camera_that_is_meant_to_turn_is_not_told_of_and_learns_no_other_view(
     assert not said
 
 
+@pytest.mark.parametrize("ptz", [True, False])
+def test_a_view_that_was_confirmed_is_learned(scene: list[Pixels], ptz: bool) -> None:
+    camera = replace(CAMERA, vision=Vision(ptz=ptz))
+    state, _ = run(scene, turned(40), camera=camera)
+    assert is_away(state, camera)
+    anew = replace(camera, version=2)
+    state, _ = run(scene, turned(40), camera=anew, state=state, start_s=180, well_s=0, ill_s=120)
+    assert not is_away(state, anew)
+    assert state.views
+
+
 def test_a_cover_is_not_learned(scene: list[Pixels]) -> None:
     """For half an hour covered: what it used to show is known as before."""
     state, _ = run(scene, hand, ill_s=0)
