@@ -30,7 +30,7 @@ from models.people import Actor, Grid, Permission
 from models.tables import cameras
 from models.text import checked_text
 from models.ulid import new_ulid
-from models.vision import vision_from_json, vision_to_json
+from models.vision import Vision, vision_from_json, vision_to_json
 
 _CHANGEABLE = frozenset(field.name for field in fields(NewCamera))
 
@@ -117,7 +117,7 @@ class CameraRegistry(GridRegistry):
 
         A new ``place`` moves the camera to the grid there, if there is one and ``grid_code`` is not named. A ``url``
         without credentials keeps those that are stored if it leads to the same host, port and scheme; to any other
-        it sends none. Raises NotFound, Forbidden, InvalidInput, StaleVersion; Conflict for a code that is taken.
+        it sends none. ``vision.view`` counts up by itself (see ``_view``). Raises NotFound, Forbidden, InvalidInput, StaleVersion; Conflict for a code that is taken.
         """
         unknown = sorted(set(changes) - _CHANGEABLE)
         if unknown:
@@ -132,6 +132,7 @@ class CameraRegistry(GridRegistry):
             if "place" in changes and "grid_code" not in changes:
                 here = self.grid_index(now_s).locate(changed.place, 0.0).code
                 changed = replace(changed, grid_code=here or row.grid_code)
+            changed = replace(changed, vision=replace(changed.vision, view=_view(row, changes)))
             grid = self._grid_for(connection, changed, now_s)
             check(actor, Permission.CAMERA_WRITE, grid.path, sight=Permission.CAMERA_READ)
             values = {**_values(changed, grid), "version": row.version + 1, "changed_s": now_s}
@@ -163,6 +164,17 @@ def _row(connection: Connection, camera_id: str, actor: Actor) -> Row[Any]:
         raise NotFound(NO_SUCH_THING)
     check(actor, Permission.CAMERA_READ, row.grid_path, sight=Permission.CAMERA_READ)
     return row
+
+
+_OF_VIEW = {"url", "place", "zones", "control_points"}
+
+
+def _view(row: Row[Any], changes: Mapping[str, Any]) -> int:
+    """Whoever says where the camera stands, or what lies where in its picture, says that its view is right."""
+    known = _point(row).vision.view
+    given: Vision | None = changes.get("vision")
+    confirmed = given is not None and given.view > known
+    return known + (confirmed or not _OF_VIEW.isdisjoint(changes))
 
 
 def _write(connection: Connection, statement: Any, code: str) -> None:

@@ -149,6 +149,14 @@ class CameraChange(Body):
     system: MapSystem = Field(MapSystem.WGS84, description=SYSTEM)
 
 
+class ViewConfirmed(Body):
+    """``expected_version``: the one you saw; if it has moved on, the answer is 409."""
+
+    model_config = example(expected_version=1)
+
+    expected_version: Version
+
+
 class CameraShown(BaseModel):
     """``url`` is without user name and password."""
 

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -17,6 +18,7 @@ from api.camera_schemas import (
     NewCameraAsked,
     ProbeAsked,
     Probed,
+    ViewConfirmed,
     ZoneGiven,
 )
 from api.paging import link_next
@@ -130,6 +132,15 @@ def change_camera(house: House, who: Writer, camera_id: Id, asked: CameraChange)
     if asked.vision is not None:
         changes["vision"] = vision_from_json(asked.vision)
     camera = house.registry.change_camera(who.actor, camera_id, changes, asked.expected_version)
+    return CameraFeature.of(camera, statuses(house).get(camera.id))
+
+
+@router.post("/v1/cameras/{camera_id}/confirm-view", summary="The view as it is now is the one of its zones")
+def confirm_view(house: House, who: Writer, camera_id: Id, asked: ViewConfirmed) -> CameraFeature:
+    """After a camera was moved, on purpose or not: its zones, which rested, are watched again."""
+    camera = house.registry.camera(camera_id, who.actor)
+    vision = replace(camera.vision, view=camera.vision.view + 1)
+    camera = house.registry.change_camera(who.actor, camera_id, {"vision": vision}, asked.expected_version)
     return CameraFeature.of(camera, statuses(house).get(camera.id))
 
 

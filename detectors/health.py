@@ -82,7 +82,7 @@ class View:
 
 @dataclass(frozen=True)
 class State:
-    """``set_up``: the camera's version that this was learned of. ``detail`` and ``sharpness``: what the camera used to
+    """``set_up``: the camera's ``vision.view`` that this was learned of. ``detail`` and ``sharpness``: what the camera used to
     show; ``looks``: how many that was learned from. ``last`` (the last luma) and what was registered of late are not
     kept over a restart.
     """
@@ -153,9 +153,9 @@ def step(state: State, camera: CameraPoint, picture: Picture) -> Examined:
         raise InvalidInput("the picture's time is no number")
     if state.at_s is not None and picture.at_s <= state.at_s:
         return Examined(state, (), {})
-    if state.set_up != camera.version:
+    if state.set_up != camera.vision.view:
         # Someone has set it up anew: how it looks now is how it is to look.
-        state = State(set_up=camera.version, at_s=state.at_s, courses=state.courses, last=state.last)
+        state = State(set_up=camera.vision.view, at_s=state.at_s, courses=state.courses, last=state.last)
     if state.at_s is not None and picture.at_s - state.at_s > GAP_S:
         gone = {kind: course.after_gap() for kind, course in state.courses.items()}
         state = replace(state, courses=gone, last=None, registered_s=None)

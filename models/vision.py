@@ -22,6 +22,7 @@ class Vision:
 
     ``levels`` hold for all its zones that do not say otherwise, ``night_levels`` in the hours of ``night`` alone.
     ``ptz``: it pans, tilts or zooms. Its zones belong to the view in which it was set up, and rest in any other.
+    ``view`` counts up whenever someone says that the camera looks as it is to look.
     """
 
     counting: Counting | None = None
@@ -30,6 +31,7 @@ class Vision:
     night: Hours | None = None
     night_levels: Levels = field(default_factory=dict)
     ptz: bool = False
+    view: int = 0
 
     def ground(self, place: GeoPoint, points: tuple[ControlPoint, ...]) -> GroundPlane | None:
         """The ground that a camera at ``place`` sees; None where neither points nor pose tell. Raises InvalidInput."""
@@ -53,6 +55,7 @@ def vision_to_json(vision: Vision) -> dict[str, Any]:
         "night": vision.night and hours_to_json(vision.night),
         "night_levels": levels_to_json(vision.night_levels),
         "ptz": vision.ptz,
+        "view": vision.view,
     }
     return {name: value for name, value in told.items() if value}
 
@@ -83,6 +86,12 @@ def _ptz(data: Any) -> bool:
     return data
 
 
+def _view(data: Any) -> int:
+    if type(data) is not int or not 0 <= data < 2**31:
+        raise InvalidInput("view is a count")
+    return data
+
+
 _READ: dict[str, Callable[[Any], Any]] = {
     "counting": counting_from_json,
     "pose": pose_from_json,
@@ -90,6 +99,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "night": _night,
     "night_levels": levels_from_json,
     "ptz": _ptz,
+    "view": _view,
 }
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -46,7 +47,8 @@ def confirm_view(context: typer.Context, code: Code) -> None:
 
     with registry_of(context.obj()) as registry:
         point = registry.camera_named(code, SYSTEM)
-        registry.change_camera(SYSTEM, point.id, {}, point.version)
+        vision = replace(point.vision, view=point.vision.view + 1)
+        registry.change_camera(SYSTEM, point.id, {"vision": vision}, point.version)
     typer.echo(f"{code}: 已确认，防区恢复监视 confirmed; its zones are watched again")
 
 

@@ -200,6 +200,22 @@ def test_how_a_camera_is_looked_at_is_kept_and_changed_alone(scene: Scene) -> No
     assert watched.vision == vision
 
 
+def test_what_says_that_the_view_is_right_counts_it_up_and_a_new_name_does_not(scene: Scene) -> None:
+    admin = actor(Role.ADMIN, "A")
+    camera = scene.registry.add_camera(admin, new(zones=(zone(),)))
+    steps: list[tuple[dict[str, Any], int]] = [
+        ({"name": "广场西"}, 0),
+        ({"vision": Vision(ptz=True)}, 0),
+        ({"zones": (zone(id="z2"),)}, 1),
+        ({"vision": Vision(view=2)}, 2),
+        ({"vision": Vision()}, 2),
+        ({"url": SourceUrl.parse("rtsp://10.0.0.10/ch1")}, 3),
+    ]
+    for changes, view in steps:
+        camera = scene.registry.change_camera(admin, camera.id, changes, camera.version)
+        assert camera.vision.view == view, changes
+
+
 def test_a_camera_moves_with_its_place_and_not_out_of_ones_grids(scene: Scene) -> None:
     admin = actor(Role.ADMIN, "A")
     added = scene.registry.add_camera(admin, new())

@@ -149,7 +149,7 @@ def test_a_lorry_before_the_lens_is_none(scene: list[Pixels]) -> None:
 def test_a_camera_that_was_set_up_anew_is_to_look_as_it_does_now(scene: list[Pixels]) -> None:
     state, said = run(scene, turned(40))
     assert said[-1].phase is Phase.CONTINUING
-    again = replace(CAMERA, version=2)
+    again = replace(CAMERA, vision=Vision(view=1))
     moved = [np.roll(whole, -40, axis=1) for whole in scene]
     _, after = run(moved, shown, state=state, camera=again, start_s=180)
     assert [(item.kind, item.phase) for item in after] == [("camera_moved", Phase.CLEARED)]
@@ -178,7 +178,7 @@ def test_a_view_that_was_confirmed_is_learned(scene: list[Pixels], ptz: bool) ->
     camera = replace(CAMERA, vision=Vision(ptz=ptz))
     state, _ = run(scene, turned(40), camera=camera)
     assert is_away(state, camera)
-    anew = replace(camera, version=2)
+    anew = replace(camera, vision=Vision(ptz=ptz, view=1))
     state, _ = run(scene, turned(40), camera=anew, state=state, start_s=180, well_s=0, ill_s=120)
     assert not is_away(state, anew)
     assert state.views

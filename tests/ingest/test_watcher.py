@@ -323,8 +323,8 @@ def test_a_zone_that_there_is_not_and_a_camera_that_is_gone_are_refused_and_the_
 
 
 def test_zones_rest_while_the_view_is_not_theirs(scene: Scene) -> None:
-    moved = camera(version=3)
-    told = health.State(set_up=3, courses={"camera_moved": Course(onset_s=NOW_S - 60, said_s=NOW_S)})
+    moved = camera()
+    told = health.State(set_up=0, courses={"camera_moved": Course(onset_s=NOW_S - 60, said_s=NOW_S)})
     known = health.State.from_json(told.to_json())
     fields = {"camera": camera_to_json(moved), "attempt": 2, "rules": {"health": known.to_json()}}
     scene.watcher.obey(Message("watch", fields))

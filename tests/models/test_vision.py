@@ -54,6 +54,9 @@ def test_pose_levels_and_night_are_stored_and_read_again() -> None:
         ({"levels": [1]}, "parameters by kind"),
         ({"night": {"spans": [[0, 5]]}}, "as in"),
         ({"night": 7}, "as in"),
+        ({"view": True}, "a count"),
+        ({"view": -1}, "a count"),
+        ({"ptz": 1}, "true or false"),
         ({"night": FULL["night"] | {"zone": "Mars/Olympus"}}, "no time zone"),
     ],
 )

@@ -337,4 +337,4 @@ def test_a_view_is_confirmed(town: Run) -> None:
     assert town(*ADD, "--url", "rtsp://10.1.2.3/").status == 0
     assert "confirmed" in town("camera", "confirm-view", "gate-1").out
     with registry_of(read_settings(os.environ)) as registry:
-        assert registry.camera_named("gate-1", SYSTEM).version == 2
+        assert registry.camera_named("gate-1", SYSTEM).vision.view == 1
