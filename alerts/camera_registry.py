@@ -117,7 +117,8 @@ class CameraRegistry(GridRegistry):
 
         A new ``place`` moves the camera to the grid there, if there is one and ``grid_code`` is not named. A ``url``
         without credentials keeps those that are stored if it leads to the same host, port and scheme; to any other
-        it sends none. ``vision.view`` counts up by itself (see ``_view``). Raises NotFound, Forbidden, InvalidInput, StaleVersion; Conflict for a code that is taken.
+        it sends none. ``vision.view`` counts up by itself (see ``_view``). Raises NotFound, Forbidden, InvalidInput,
+        StaleVersion; Conflict for a code that is taken.
         """
         unknown = sorted(set(changes) - _CHANGEABLE)
         if unknown:
