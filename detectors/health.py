@@ -83,8 +83,8 @@ class View:
 @dataclass(frozen=True)
 class State:
     """``set_up``: the camera's ``vision.view`` that this was learned of. ``detail`` and ``sharpness``: what the camera
-    used to show; ``looks``: how many that was learned from. ``last`` (the last luma) and what was registered of late are
-    not kept over a restart.
+    used to show; ``looks``: how many that was learned from. ``last`` (the last luma) and what was registered of late
+    are not kept over a restart.
     """
 
     at_s: float | None = None
