@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from models.camera import SourceUrl, Zone
+from models.camera import Shared, SourceUrl, Zone
 from models.control_points import check_control_points
 from models.errors import Fault, InvalidInput
 from models.geo import ControlPoint, GeoPoint, distance_m
 from models.incident import KINDS, kind_of
 from models.text import checked_text
-from models.vision import Vision
+from models.vision import Levels, Vision
 
 MOST_ZONES = 50
 LONGEST_ABOUT = 64
@@ -56,6 +56,13 @@ def check_zone(zone: Zone) -> None:
     faults = _zone_faults([zone])
     if faults:
         raise InvalidInput(f"the zone cannot be watched: {faults[0]}", faults)
+
+
+def check_shared(shared: Shared) -> None:
+    """Raises InvalidInput where zones cannot share that."""
+    faults = _level_faults({"levels": shared.levels, "night_levels": shared.night_levels})
+    if faults:
+        raise InvalidInput(f"the zone template was refused: {faults[0]}", faults)
 
 
 def _text_faults(camera: NewCamera) -> list[Fault]:
@@ -104,8 +111,12 @@ def _zone_faults(zones: Sequence[Zone]) -> list[Fault]:
 
 
 def _vision_faults(vision: Vision) -> list[Fault]:
+    return _level_faults({"vision.levels": vision.levels, "vision.night_levels": vision.night_levels})
+
+
+def _level_faults(by_place: Mapping[str, Levels]) -> list[Fault]:
     faults = []
-    for where, said in (("vision.levels", vision.levels), ("vision.night_levels", vision.night_levels)):
+    for where, said in by_place.items():
         try:
             for kind, levels in said.items():
                 _check_levels(kind, levels)

@@ -15,10 +15,12 @@ from alerts.grid_registry import GridRegistry, grid_of
 from alerts.policy import NO_SUCH_THING, check
 from alerts.queries import Page, checked_key, checked_limit, in_sight, in_subtrees
 from alerts.vault import Vault
+from alerts.zone_templates import bodies, bodies_for, resolved
 from models.camera import (
     CameraPoint,
     Credentials,
     SourceUrl,
+    Zone,
     control_point_from_json,
     control_point_to_json,
     zone_from_json,
@@ -78,19 +80,27 @@ class CameraRegistry(GridRegistry):
         return Page(items, items[-1].code if len(rows) > limit else None)
 
     def all_cameras(self) -> Opened:
-        """Every camera with its credentials: for the camera worker's parent process only.
+        """Every camera with its credentials and what its zones' templates say: for the camera worker's parent only.
 
         One whose credentials do not open is left out and said; the others do not suffer for it.
         """
         with reading(self._engine) as connection:
             rows = connection.execute(select(cameras).order_by(cameras.c.code)).all()
+            templates = bodies(connection)
         points, faults = [], []
         for row in rows:
             try:
-                points.append(_point(row, self._opened(row.id, row.credentials)))
+                point = _point(row, self._opened(row.id, row.credentials))
+                points.append(replace(point, zones=resolved(point.zones, templates)))
             except WanggeError as error:
                 faults.append(Fault(row.code, str(error)))
         return Opened(tuple(points), tuple(faults))
+
+    def zone_with_template(self, camera_id: str, zone: Zone, actor: Actor) -> Zone:
+        """With what its template would say at that camera. Raises NotFound; InvalidInput for one it may not name."""
+        with reading(self._engine) as connection:
+            row = _row(connection, camera_id, actor)
+            return resolved((zone,), bodies_for(connection, row.grid_path))[0]
 
     def add_camera(self, actor: Actor, new: NewCamera) -> CameraPoint:
         """Raises NotFound, Forbidden; InvalidInput outside every grid; Conflict for a code that is taken."""
@@ -100,7 +110,7 @@ class CameraRegistry(GridRegistry):
             grid = self._grid_for(connection, new, now_s)
             check(actor, Permission.CAMERA_WRITE, grid.path, sight=Permission.CAMERA_READ)
             values = {
-                **_values(new, grid),
+                **_values(connection, new, grid),
                 "id": camera_id,
                 "credentials": self._sealed(camera_id, new.url.credentials),
                 "version": 1,
@@ -136,7 +146,7 @@ class CameraRegistry(GridRegistry):
             changed = replace(changed, vision=replace(changed.vision, view=_view(row, changes)))
             grid = self._grid_for(connection, changed, now_s)
             check(actor, Permission.CAMERA_WRITE, grid.path, sight=Permission.CAMERA_READ)
-            values = {**_values(changed, grid), "version": row.version + 1, "changed_s": now_s}
+            values = {**_values(connection, changed, grid), "version": row.version + 1, "changed_s": now_s}
             if changed.url.credentials is not None or not _same_door(changed.url, _shown_url(row)):
                 values["credentials"] = self._sealed(camera_id, changed.url.credentials)
             _write(connection, update(cameras).where(cameras.c.id == camera_id).values(values), changed.code)
@@ -185,7 +195,10 @@ def _write(connection: Connection, statement: Any, code: str) -> None:
         raise Conflict(f"another camera has the code {code} already") from None
 
 
-def _values(camera: NewCamera, grid: Grid) -> dict[str, Any]:
+def _values(connection: Connection, camera: NewCamera, grid: Grid) -> dict[str, Any]:
+    """Raises InvalidInput for a zone template that is not of its grid or of one above it."""
+    if any(zone.template for zone in camera.zones):
+        resolved(camera.zones, bodies_for(connection, grid.path))
     return {
         "code": camera.code,
         "name": checked_text(camera.name, "the name"),
@@ -195,7 +208,7 @@ def _values(camera: NewCamera, grid: Grid) -> dict[str, Any]:
         "purpose": checked_text(camera.purpose, "the purpose"),
         "grid_code": grid.code,
         "grid_path": grid.path,
-        "zones": [zone_to_json(zone) for zone in camera.zones],
+        "zones": [zone_to_json(replace(zone, shared=None)) for zone in camera.zones],
         "control_points": [control_point_to_json(point) for point in camera.control_points],
         "enabled": camera.enabled,
         "site": camera.site,

@@ -39,6 +39,7 @@ from api import (
     trust,
     verdicts,
     webhooks,
+    zone_templates,
 )
 from api.edge import Edge
 from api.page import pages
@@ -102,6 +103,7 @@ def create_app(services: Services) -> FastAPI:
         silences.router,
         grids.router,
         cameras.router,
+        zone_templates.router,
         hindsight.router,
         people.router,
         organisations.router,

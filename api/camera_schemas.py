@@ -67,8 +67,8 @@ class HoursGiven(Body):
 class ZoneGiven(Body):
     """A part of the picture: corners as fractions of its width and height, x right, y down. ``hours`` null: always.
 
-    ``levels`` go before the camera's (``vision.levels``), and those before the kind's; ``night_levels`` hold in the
-    camera's night (``vision.night``)."""
+    ``levels`` go before those of the zone template that it names, those before the camera's (``vision.levels``), and
+    these before the kind's; ``night_levels`` hold in the camera's night (``vision.night``). ``template``: its code."""
 
     id: str
     name: Name
@@ -77,6 +77,7 @@ class ZoneGiven(Body):
     levels: Free = Field(default_factory=dict)
     night_levels: Free = Field(default_factory=dict)
     hours: HoursGiven | None = None
+    template: Annotated[Text, Field(min_length=1, max_length=64, examples=["square-evening"])] | None = None
 
 
 class ControlPointGiven(Body):

@@ -110,6 +110,7 @@ def dry_run(house: House, who: Writer, camera_id: Id, asked: DryRunAsked) -> Dry
     camera = house.registry.camera(camera_id, who.actor)
     zone = zone_from_json(asked.zone.model_dump())
     check_zone(zone)
+    zone = house.registry.zone_with_template(camera.id, zone, who.actor)
     told = house.video.rehearse(camera.id, zone_to_json(zone), time.time() - 60 * asked.minutes)
     try:
         return DryRun(

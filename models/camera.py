@@ -151,11 +151,21 @@ class AllowedNetworks:
 
 
 @dataclass(frozen=True)
+class Shared:
+    """What the zones of many cameras share: levels by kind, those of the night, hours."""
+
+    levels: Levels = field(default_factory=dict)
+    night_levels: Levels = field(default_factory=dict)
+    hours: Hours | None = None
+
+
+@dataclass(frozen=True)
 class Zone:
     """A part of the picture that rules watch: a polygon of picture fractions (x right, y down, 0..1).
 
     ``levels`` overrides parameters per incident kind: {"crowding": {"enter_persons": 8.0}}, ``night_levels`` those in
-    turn in the camera's night. ``hours``: when it is watched; None is always.
+    turn in the camera's night. ``hours``: when it is watched; None is always. ``template``: the code of a zone
+    template, which says what the zone itself does not; ``shared``: what it says, once the registry has looked it up.
     """
 
     id: str
@@ -165,16 +175,28 @@ class Zone:
     levels: Levels = field(default_factory=dict)
     hours: Hours | None = None
     night_levels: Levels = field(default_factory=dict)
+    template: str | None = None
+    shared: Shared | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_\-]{1,40}", self.id):
             raise InvalidInput("a zone's id is 1 to 40 letters, digits, - or _")
+        if self.template is not None:
+            check_template_code(self.template)
         if not 3 <= len(self.polygon) <= 100:
             raise InvalidInput(f"zone {self.id}: a polygon has 3 to 100 corners, not {len(self.polygon)}")
         if not all(math.isfinite(v) and 0 <= v <= 1 for corner in self.polygon for v in corner):
             raise InvalidInput(f"zone {self.id}: corners are fractions of the picture, 0 to 1")
         if not self.kinds:
             raise InvalidInput(f"zone {self.id}: name at least one incident kind to watch for")
+
+
+def check_template_code(code: str) -> None:
+    """Raises InvalidInput."""
+    if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z._\-]{0,63}", code):
+        raise InvalidInput(
+            "a zone template's code is 1 to 64 letters, digits, '.', '-' or '_', a letter or digit first"
+        )
 
 
 @dataclass(frozen=True)
@@ -199,17 +221,19 @@ class CameraPoint:
 
 
 def zone_at(camera: CameraPoint, zone: Zone, at_s: float) -> Zone:
-    """The zone with the levels that hold at that moment, Unix seconds."""
+    """The zone with the levels that hold at that moment, Unix seconds, and its hours."""
     night = camera.vision.night
     return zone_with_levels(camera, zone, is_night=night is not None and night.hold_at(at_s))
 
 
 def zone_with_levels(camera: CameraPoint, zone: Zone, *, is_night: bool) -> Zone:
-    """Precedence: zone over camera over kind; at each, what is said of the night over the rest, at night."""
-    vision = camera.vision
-    said = [vision.levels, vision.night_levels, zone.levels, zone.night_levels]
+    """Precedence: zone over template over camera over kind; at each, what is said of the night over the rest, at night.
+    The zone's own hours go before the template's."""
+    vision, shared = camera.vision, zone.shared or Shared()
+    said = [vision.levels, vision.night_levels, shared.levels, shared.night_levels, zone.levels, zone.night_levels]
     holding = said if is_night else said[::2]
-    return replace(zone, levels={kind: _joined(kind, holding) for kind in zone.kinds}, night_levels={})
+    levels = {kind: _joined(kind, holding) for kind in zone.kinds}
+    return replace(zone, levels=levels, night_levels={}, hours=zone.hours or shared.hours, shared=None)
 
 
 def _joined(kind: str, said: list[Levels]) -> Mapping[str, float]:
@@ -220,10 +244,12 @@ def _joined(kind: str, said: list[Levels]) -> Mapping[str, float]:
 
 
 def zone_to_json(zone: Zone) -> dict[str, Any]:
-    """Without what is not set of hours and night."""
+    """Without what is not set of hours, night and template."""
     told = {
         "hours": None if zone.hours is None else hours_to_json(zone.hours),
         "night_levels": levels_to_json(zone.night_levels),
+        "template": zone.template,
+        "shared": None if zone.shared is None else shared_to_json(zone.shared),
     }
     return {name: value for name, value in told.items() if value} | {
         "id": zone.id,
@@ -243,7 +269,23 @@ def zone_from_json(data: Mapping[str, Any]) -> Zone:
         levels=data.get("levels", {}),
         hours=hours_from_json(data["hours"]) if data.get("hours") else None,
         night_levels=data.get("night_levels") or {},
+        template=data.get("template"),
+        shared=shared_from_json(data["shared"]) if data.get("shared") else None,
     )
+
+
+def shared_to_json(shared: Shared) -> dict[str, Any]:
+    return {
+        "levels": levels_to_json(shared.levels),
+        "night_levels": levels_to_json(shared.night_levels),
+        "hours": None if shared.hours is None else hours_to_json(shared.hours),
+    }
+
+
+def shared_from_json(data: Mapping[str, Any]) -> Shared:
+    """Raises as ``hours_from_json`` does; which levels there are, whoever stores it checks."""
+    hours = data["hours"]
+    return Shared(data["levels"], data["night_levels"], None if hours is None else hours_from_json(hours))
 
 
 def control_point_to_json(point: ControlPoint) -> dict[str, float]:

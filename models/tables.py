@@ -210,6 +210,18 @@ cameras = Table(
     Column("vision", JSON, comment="how it is to be looked at; null: nothing is set"),
 )
 
+zone_templates = Table(
+    "zone_templates",
+    metadata,
+    Column("code", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("grid_code", String(64), ForeignKey("grids.code"), nullable=False),
+    Column("grid_path", GridPath, nullable=False, index=True),
+    Column("body", JSON, nullable=False, comment="levels, night_levels and hours that zones share"),
+    Column("version", Integer, nullable=False),
+    Column("changed_s", Double, nullable=False),
+)
+
 alerts = Table(
     "alerts",
     metadata,

@@ -67,6 +67,7 @@ def dry_run(
     from alerts.camera_checks import check_zone
     from api.video import VideoDesk
     from models.camera import zone_to_json
+    from models.people import SYSTEM
     from ops.entry import read_zones
 
     drafts, _ = read_zones(zones)
@@ -75,9 +76,12 @@ def dry_run(
     for zone in drafts:
         check_zone(zone)
     settings = context.obj()
-    camera_id, since_s = _camera_id(settings, code), time.time() - 60 * minutes
+    since_s = time.time() - 60 * minutes
+    with registry_of(settings) as registry:
+        camera_id = registry.camera_named(code, SYSTEM).id
+        tried = [registry.zone_with_template(camera_id, zone, SYSTEM) for zone in drafts]
     desk = VideoDesk(settings.video_desk)
-    found = {zone.id: desk.rehearse(camera_id, zone_to_json(zone), since_s) for zone in drafts}
+    found = {zone.id: desk.rehearse(camera_id, zone_to_json(zone), since_s) for zone in tried}
     if as_json:
         print_json({zone_id: {name: told.get(name) for name in _TOLD} for zone_id, told in found.items()})
         return

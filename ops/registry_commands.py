@@ -137,6 +137,27 @@ def camera_list(context: typer.Context, as_json: Json = False) -> None:
     print_rows(rows, as_json, "还没有摄像机 no camera is registered yet: `wangge camera add --help`")
 
 
+@camera.command("templates")
+def camera_templates(context: typer.Context, as_json: Json = False) -> None:
+    """列出防区模板 List the zone templates: levels and hours that zones share by naming one ("template").
+
+    Example: wangge camera templates --json
+    """
+    from alerts.queries import every
+    from alerts.zone_templates import templates_of
+    from models.camera import shared_to_json
+    from models.people import SYSTEM
+
+    with ledger_of(context.obj()) as engine:
+        found = list(every(lambda after: templates_of(engine, SYSTEM, limit=500, after=after)))
+    rows = [
+        {"code": each.code, "name": each.name, "grid": each.grid_code, "version": each.version}
+        | shared_to_json(each.shared)
+        for each in found
+    ]
+    print_rows(rows, as_json, "还没有防区模板 there is no zone template yet: PUT /v1/zone-templates/CODE makes one")
+
+
 @camera.command("probe")
 def camera_probe(
     context: typer.Context,
