@@ -89,8 +89,8 @@ def remove(engine: Engine, actor: Actor, code: str) -> None:
         if using := _using(connection, row):
             names = ", ".join(list(using)[:_NAMED]) + (", …" if len(using) > _NAMED else "")
             raise Conflict(
-                f"{sum(using.values())} zones of {len(using)} cameras name the template {code} ({names}): "
-                "name another one there, or none, then delete it"
+                f"the zone template {code} is in use, zones: {sum(using.values())}, cameras: {len(using)} ({names}). "
+                "Name another one there, or none, then delete it"
             )
         connection.execute(delete(zone_templates).where(zone_templates.c.code == code))
 

@@ -142,6 +142,8 @@ def _parsed(part: type[P], data: bytes, name: str) -> P:
 def camera_of(view: View) -> CameraPoint:
     """Raises InvalidInput for a camera that cannot be judged as it is set up."""
     zones, points = zones_of(view.model_dump(include={"zones", "control_points"}), "the camera")
+    if named := [zone.id for zone in zones if zone.template is not None]:
+        raise InvalidInput(f"zone {named[0]} names a template, which footage has none of: state its levels and hours")
     place = GeoPoint(*view.place) if view.place else points[0].place if points else GeoPoint(0.0, 0.0)
     camera = CameraPoint(
         id="replayed",

@@ -18,9 +18,12 @@ from alerts.organisations import OrganisationKind
 from alerts.silences import SilenceAsked
 from alerts.silences import make as make_silence
 from alerts.transitions import TRANSITIONS
+from alerts.zone_templates import TemplateAsked
+from alerts.zone_templates import put as put_template
 from api.app import create_app
 from api.auth import Access, Public, Reporting
 from models.alert import CommandType
+from models.camera import Shared
 from models.incident import Evidence
 from models.people import PERMISSIONS, SYSTEM, Actor, Permission, Role
 
@@ -59,6 +62,7 @@ class Things:
     source_id: str
     case_id: str
     silence_id: str
+    template: str
     keys: Iterator[dict[str, str]] = field(repr=False)
 
     def path(self, route: str) -> str:
@@ -151,6 +155,10 @@ def _silence(things: Things) -> dict[str, Any]:
     return {"json": {"grid_code": things.leaf, "kind": "camera_offline", "reason": "a test", "ends_at": ends_at}}
 
 
+def _template(things: Things) -> dict[str, Any]:
+    return {"json": {"name": "n", "grid_code": things.leaf, "expected_version": 1}}
+
+
 def _json(**body: Any) -> Callable[[Things], dict[str, Any]]:
     return lambda _: {"json": body}
 
@@ -227,6 +235,9 @@ CALLS: dict[tuple[str, str], Call] = {
     ("GET", "/v1/models"): Call(P.CAMERA_READ, by_grid=False),
     ("GET", "/v1/cameras"): Call(P.CAMERA_READ, by_grid=False),
     ("POST", "/v1/cameras"): Call(P.CAMERA_WRITE, _new_camera),
+    ("GET", "/v1/zone-templates"): Call(P.CAMERA_READ, by_grid=False),
+    ("PUT", "/v1/zone-templates/{template}"): Call(P.CAMERA_WRITE, _template),
+    ("DELETE", "/v1/zone-templates/{template}"): Call(P.CAMERA_WRITE),
     ("POST", "/v1/cameras/probe"): Call(P.CAMERA_WRITE, lambda _: {"json": {"url": "rtsp://10.0.0.1/"}}, by_grid=False),
     ("GET", "/v1/cameras/{camera_id}"): Call(P.CAMERA_READ),
     ("PATCH", "/v1/cameras/{camera_id}"): Call(P.CAMERA_WRITE, lambda _: {"json": {"expected_version": 1}}),
@@ -325,12 +336,15 @@ def things(world: World) -> dict[str, Things]:
         alert_id = world.raise_alert(leaf, (Evidence(sha256, "still", "image/jpeg", 1.0),))
         wanted = SilenceAsked("silence", leaf, "a test", now_s, now_s + 60, kind="camera_offline")
         silence = make_silence(engine, SYSTEM, wanted, now_s)
+        template = f"t-{next(keys_)['Idempotency-Key']}"
+        put_template(engine, SYSTEM, template, TemplateAsked("n", leaf, Shared()), now_s)
         members = [world.services.desk.alert(world.raise_alert(leaf), SYSTEM) for _ in range(4)]
         assert members[-1].case_id is not None
         return Things(
             leaf=leaf,
             case_id=members[-1].case_id,
             silence_id=silence.id,
+            template=template,
             alert_id=alert_id,
             camera_id=world.cameras[leaf],
             sha256=sha256,

@@ -22,6 +22,7 @@ NOWHERE: dict[str, Any] = {
     "promise_id": "3" * 26,
     "handover_id": "4" * 26,
     "source_id": "5" * 26,
+    "template": "no-such-template",
 }
 
 

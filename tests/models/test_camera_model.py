@@ -1,6 +1,7 @@
 """Camera addresses and networks: hostile text, secrets that never show, and what may be connected to."""
 
 import ipaddress
+import json
 import traceback
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from models.camera import (
     AllowedNetworks,
     CameraPoint,
     Credentials,
+    Shared,
     SourceUrl,
     Zone,
     control_point_from_json,
@@ -219,6 +221,33 @@ def test_zones_and_control_points_survive_json() -> None:
     assert zone_from_json(zone_to_json(zone)) == zone
     point = ControlPoint(0.25, 0.75, GeoPoint(109.1, 32.6))
     assert control_point_from_json(control_point_to_json(point)) == point
+
+
+def test_a_zone_goes_before_its_template_and_that_before_the_camera() -> None:
+    def say(**levels: float) -> dict[str, dict[str, float]]:
+        return {"crowding": levels}
+
+    vision = Vision(
+        levels=say(a=1.0, b=1.0, c=1.0, d=1.0), night=NIGHT, night_levels=say(a=2.0, b=2.0, c=2.0, d=2.0, e=2.0)
+    )
+    evening = Hours(((18 * 60, 23 * 60),))
+    shared = Shared(say(b=3.0, c=3.0, d=3.0), say(c=4.0, d=4.0) | {"intrusion": {"dwell_s": 1.0}}, evening)
+    zone = Zone("z", "z", TRIANGLE, ("crowding",), say(d=5.0), None, {}, "square-evening", shared)
+    source = SourceUrl.parse("rtsp://camera/1")
+    camera = CameraPoint("id", "code", "name", GeoPoint(1, 2), source, "purpose", "A", zones=(zone,), vision=vision)
+    day, night = zone_at(camera, zone, NOON_S), zone_at(camera, zone, MIDNIGHT_S)
+    assert day.levels == say(a=1.0, b=3.0, c=3.0, d=5.0)
+    assert night.levels == say(a=2.0, b=3.0, c=4.0, d=5.0, e=2.0)
+    assert day.hours == evening
+    own = Hours(((6 * 60, 9 * 60),))
+    assert zone_at(camera, replace(zone, hours=own), NOON_S).hours == own
+    assert zone_from_json(json.loads(json.dumps(zone_to_json(zone)))) == zone
+
+
+@pytest.mark.parametrize("code", ["", "a b", "../x", "-a", "z" * 65, "广场", "a\n"])
+def test_codes_that_no_template_has_are_refused(code: str) -> None:
+    with pytest.raises(InvalidInput, match="1 to 64 letters"):
+        Zone("z", "zone", TRIANGLE, ("crowding",), template=code)
 
 
 NIGHT = Hours(((19 * 60, 6 * 60),))

@@ -82,6 +82,7 @@ def test_help_is_quick_and_every_command_has_an_example(run: Run) -> None:
     assert time.monotonic() - began_s < 2  # 0.15 s alone on a machine; the tests share theirs
     for command in (
         *("up", "demo", "footage", "backup", "restore", "db upgrade", "camera add", "camera list", "camera probe"),
+        "camera templates",
         *("grid import", "user add", "user change", "intake-source add", "doctor", "doctor audit", "doctor figures"),
         *("duty add", "duty list", "duty import", "duty leave", "calibrate"),
     ):
