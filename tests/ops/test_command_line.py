@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 
 import wangge
+from alerts.zone_templates import TemplateAsked, put
 from ingest.desk import Desk
+from models.camera import Shared
 from models.people import SYSTEM
 from models.settings import VARIABLES, read_settings
-from ops.registry_commands import registry_of
+from ops.registry_commands import ledger_of, registry_of
 
 ROOT = Path(__file__).resolve().parents[2]
 GRIDS = {
@@ -326,6 +328,35 @@ def test_why_and_what_if_are_asked_of_the_running_worker(town: Run, tmp_path: Pa
     assert asked[1]["zone"]["name"] == "广场"
     assert (nobody.status, "wangge camera list" in nobody.err) == (1, True)
     assert (wrong.status, "no zone looks for it" in wrong.err) == (1, True)
+
+
+def test_zone_templates_are_listed_and_tried(town: Run, tmp_path: Path) -> None:
+    assert town(*ADD, "--url", "rtsp://10.1.2.3/").status == 0
+    assert "PUT /v1/zone-templates/CODE" in town("camera", "templates").out
+    with ledger_of(read_settings(os.environ)) as engine:
+        put(
+            engine,
+            SYSTEM,
+            "evening",
+            TemplateAsked("广场夜间", "1", Shared({"crowding": {"enter_persons": 9.0}})),
+            1.8e9,
+        )
+    (listed,) = json.loads(town("camera", "templates", "--json").out)
+    assert (listed["code"], listed["levels"]) == ("evening", {"crowding": {"enter_persons": 9.0}})
+    asked: list[Mapping[str, Any]] = []
+
+    def rehearsed(fields: Mapping[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+        asked.append(fields)
+        return {"ok": True, "from_s": None, "until_s": None, "looks": 0, "raised": [], "said": {}}, data
+
+    zone = {"id": "z", "name": "z", "polygon": [[0, 0], [1, 0], [1, 1]], "kinds": ["crowding"]}
+    draft = tmp_path / "draft.json"
+    with Desk(read_settings(os.environ).video_desk, {"rehearse": rehearsed}):
+        for template in ("evening", "nowhere", ["evening"]):
+            draft.write_text(json.dumps({"zones": [zone | {"template": template}]}))
+            said = town("camera", "dry-run", "gate-1", "--zones", draft)
+            assert (said.status, "Traceback" in said.err) == (0 if template == "evening" else 1, False)
+    assert [each["zone"]["shared"]["levels"] for each in asked] == [listed["levels"]]
 
 
 def test_verdicts_are_listed_and_there_may_be_none(town: Run) -> None:

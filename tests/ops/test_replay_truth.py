@@ -125,6 +125,7 @@ def test_quiet_spans_are_quiet_in_order_and_inside() -> None:
         ({"polygon": [[0, 0], [2, 0], [1, 1]]}, "fractions of the picture"),
         ({"levels": {"intrusion": {"dwell_s": -1}}}, "cannot be judged as it is set up"),
         ({"polygon": 7}, "is not as in"),
+        ({"template": "square-evening"}, "state its levels and hours"),
     ],
 )
 def test_a_camera_that_cannot_be_judged_is_refused(zone: dict[str, Any], said: str) -> None:
