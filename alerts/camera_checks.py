@@ -15,6 +15,7 @@ from models.text import checked_text
 from models.vision import Levels, Vision
 
 MOST_ZONES = 50
+MOST_LEARNED = 6
 LONGEST_ABOUT = 64
 """Characters of a site or upstream."""
 MOST_CONTROL_POINTS = 100
@@ -91,6 +92,10 @@ def _text_faults(camera: NewCamera) -> list[Fault]:
 def _zone_faults(zones: Sequence[Zone]) -> list[Fault]:
     if len(zones) > MOST_ZONES:
         return [Fault("zones", f"a camera has at most {MOST_ZONES} zones")]
+    if sum(len(zone.kinds) for zone in zones) > MOST_ZONES:
+        return [Fault("zones", f"a camera's zones ask for at most {MOST_ZONES} kinds together")]
+    if sum("dumping" in zone.kinds for zone in zones) > MOST_LEARNED:
+        return [Fault("zones", f"at most {MOST_LEARNED} zones of a camera look for dumping: each learns how it looks")]
     faults = []
     ids = [zone.id for zone in zones]
     faults += [

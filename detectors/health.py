@@ -159,7 +159,7 @@ def step(state: State, camera: CameraPoint, picture: Picture) -> Examined:
     if state.at_s is not None and picture.at_s - state.at_s > GAP_S:
         gone = {kind: course.after_gap() for kind, course in state.courses.items()}
         state = replace(state, courses=gone, last=None, registered_s=None)
-    state, found = _symptoms(state, picture)
+    state, found = _symptoms(state, picture, camera.vision.ptz)
     if camera.vision.ptz:
         found[MOVED] = (False, "it is meant to turn; its zones rest in any view but its own")
     courses: dict[str, Course] = {}
@@ -183,7 +183,7 @@ def step(state: State, camera: CameraPoint, picture: Picture) -> Examined:
     return Examined(_learn(state, picture) if is_well else state, tuple(sightings), reasons)
 
 
-def _symptoms(state: State, picture: Picture) -> tuple[State, dict[str, tuple[bool, str]]]:
+def _symptoms(state: State, picture: Picture, turns: bool) -> tuple[State, dict[str, tuple[bool, str]]]:
     """By kind, whether it holds now, and the numbers. What hides the scene goes before what the scene would show."""
     brightest, detail = float(np.quantile(picture.luma, 0.99)), detail_of(picture.luma)
     black = brightest < BLACK_LEVEL
@@ -191,7 +191,7 @@ def _symptoms(state: State, picture: Picture) -> tuple[State, dict[str, tuple[bo
     changed = 1.0 if state.last is None else float(np.mean(state.last != picture.luma))
     frozen = changed < FROZEN_SHARE and not black
     found[FROZEN] = (frozen, f"{changed:.1%} of the picture differs from the last (frozen below {FROZEN_SHARE:.1%})")
-    known = state.looks >= FIRST_LOOKS
+    known = state.looks >= FIRST_LOOKS and not turns  # one that turns shows the sky, too
     least = max(FLAT, COVERED_SHARE * state.detail) if known else FLAT
     covered = detail < least and not black
     found[COVERED] = (covered, f"detail is {detail:.2f} (covered below {least:.2f})")
@@ -218,6 +218,8 @@ def _learn(state: State, picture: Picture) -> State:
     early = state.looks < FIRST_LOOKS
     if not early and state.learned_s is not None and picture.at_s - state.learned_s < LEARN_S:
         return state
+    if not early and state.views and state.registered_s != picture.at_s:
+        return state  # whether this is still the same view was not looked at just now
     share = 1 / (state.looks + 1) if early else LEARN_SHARE
     return replace(
         state,

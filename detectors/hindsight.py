@@ -1,12 +1,13 @@
 """Hindsight: what a camera saw and what its rules said in the last hour, kept so that a person can ask why.
 
-Kept are boxes and sentences, never pictures, in memory alone. With them a zone that is not set up yet can be tried on
-what has been: what would it have raised? Pure: time is the frame clock's.
+Kept are boxes and sentences, never pictures, in memory alone: some 10 MB for an hour of a hundred boxes a second. With
+them a zone that is not set up yet can be tried on what has been: what would it have raised? Pure: time is the frame
+clock's.
 """
 
 import re
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,6 +47,8 @@ class Sayings:
         for key, sentences in reasons.items():
             text = "; ".join(sentences)
             said = self._said.setdefault(key, deque(maxlen=MOST_SAID))
+            while said and said[0].until_s < at_s - KEPT_S:
+                said.popleft()
             if said and _NUMBER.sub("", said[-1].text) == _NUMBER.sub("", text):
                 said[-1] = replace(said[-1], until_s=at_s, times=said[-1].times + 1, text=text)
             else:
@@ -103,15 +106,19 @@ class Hindsight:
         """What the rules said from then on, by zone and kind."""
         return self._sayings.since(since_s)
 
-    def rehearse(self, camera: CameraPoint, since_s: float) -> Rehearsed:
+    def rehearse(self, camera: CameraPoint, since_s: float, enough: Callable[[], bool] = lambda: False) -> Rehearsed:
         """What the zones of ``camera``, as it is given here, would have made of what was seen from then on.
 
-        As in the running pipeline, an unchanged picture is judged only while a rule waits for time to pass.
+        As in the running pipeline, an unchanged picture is judged only while a rule waits for time to pass. Once it was
+        ``enough``, what is left is not judged: ``until_s`` says how far it came.
         """
         moments = [moment for moment in self._moments if moment[0] >= since_s]
         state: Mapping[str, Any] = {}
         sayings, sightings, is_running = Sayings(), list[Sighting](), False
-        for at_s, look in moments:
+        for number, (at_s, look) in enumerate(moments):
+            if enough():
+                moments = moments[:number]
+                break
             if at_s != look.at_s and not is_running:
                 continue
             # A picture that showed what the last one did was not looked at closer again.

@@ -6,7 +6,7 @@ otherwise and begins anew. The rule behind several kinds; pure: time is the fram
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,8 @@ from models.incident import Phase, Severity, Sighting, kind_of
 
 VERSION = 1
 VEHICLES = frozenset({"car", "truck", "bus"})
+UNSEEN_S = 300.0
+"""Longer without a look, and what stands there now may be another: five times the wait for a forced look."""
 SOON_S = 10.0
 """So long before a dwell is over every keyframe is looked at; until then a still scene waits for its forced look."""
 MANY, LONG = 3, 10.0
@@ -77,7 +79,10 @@ def _step(kind: str, names: frozenset[str], noun: str, state: State, seen: Obser
     levels, _ = parameters(kind, seen.zone)
     dwell_s, leave_s = levels["dwell_s"], levels["leave_s"]
     gaps = gap(state.at_s, seen)
-    spots = _spots(state.spots, seen, names, max(leave_s, GAP_S))
+    before = state.spots
+    if state.at_s is not None and seen.at_s - state.at_s > UNSEEN_S and state.course.onset_s is None:
+        before = tuple(replace(spot, since_s=seen.at_s, seen_s=seen.at_s) for spot in before)
+    spots = _spots(before, seen, names, max(leave_s, GAP_S))
     standing = [spot for spot in spots if spot.stood_s >= dwell_s]
     oldest = max(spots, key=lambda spot: spot.stood_s, default=None)
     turn = follow(

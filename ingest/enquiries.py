@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from detectors.calibration import Sample
@@ -18,6 +19,8 @@ from models.camera import CameraPoint
 from models.detections import Detections
 from models.errors import CameraCorrupt, InvalidInput
 from models.frame import Pixels
+
+log = structlog.get_logger()
 
 FRESH_S = 10.0
 WAIT_S = 5.0
@@ -104,6 +107,10 @@ class Enquiries:
             answer = encode("answer", {"request": number, "ok": True} | told)
         except InvalidInput as error:
             self._refuse(number, error.code, str(error))
+            return
+        except Exception:  # a question must not blind every camera
+            log.exception("a question about a camera could not be answered", op=order.op)
+            self._refuse(number, "error", "the camera worker failed on this question; its log says why")
             return
         self._tell(answer)
 

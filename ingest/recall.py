@@ -1,5 +1,6 @@
 """What a child answers when somebody asks why: what the rules said, and what another set-up would have raised."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -8,6 +9,8 @@ from detectors.hindsight import Hindsight, Raised, Said
 from ingest.messages import sighting_to_json
 from models.camera import CameraPoint, zone_from_json
 
+LONGEST_S = 3.0
+"""The cameras of a child wait for as long; one that is silent for 8 s is taken to be stuck."""
 MOST_RAISED = 100
 MOST_SAYINGS, LONGEST_TEXT = 1000, 500
 """The latest of them are told, of all zones together: a message has a limit."""
@@ -21,7 +24,8 @@ def explained(hindsight: Hindsight, fields: Mapping[str, Any]) -> dict[str, Any]
 def rehearsed(hindsight: Hindsight, camera: CameraPoint, fields: Mapping[str, Any]) -> dict[str, Any]:
     """``zone``: to be tried alone, in place of the camera's own. Raises InvalidInput."""
     tried = replace(camera, zones=(zone_from_json(fields["zone"]),))
-    found = hindsight.rehearse(tried, fields["since_s"])
+    ends_s = time.monotonic() + LONGEST_S
+    found = hindsight.rehearse(tried, fields["since_s"], lambda: time.monotonic() > ends_s)
     return {
         "from_s": found.from_s,
         "until_s": found.until_s,

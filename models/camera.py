@@ -189,6 +189,8 @@ class Zone:
             raise InvalidInput(f"zone {self.id}: corners are fractions of the picture, 0 to 1")
         if not self.kinds:
             raise InvalidInput(f"zone {self.id}: name at least one incident kind to watch for")
+        if len(set(self.kinds)) != len(self.kinds):
+            raise InvalidInput(f"zone {self.id}: each incident kind is named once")
 
 
 def check_template_code(code: str) -> None:
@@ -239,7 +241,11 @@ def zone_with_levels(camera: CameraPoint, zone: Zone, *, is_night: bool) -> Zone
 def _joined(kind: str, said: list[Levels]) -> Mapping[str, float]:
     found: dict[str, float] = {}
     for levels in said:
-        found |= levels.get(kind, {})
+        own = levels.get(kind, {})
+        # Whoever says only where it begins does not mean it to end at another place's level.
+        for name in own:
+            found.pop(name.replace("enter_", "leave_", 1), None)
+        found |= own
     return found
 
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from models.errors import InvalidInput
 
 MOST_TILES, MOST_SIDE_PX, MOST_SCALES = 8, 4096, 20
+MOST_LOOKED_PX = 1_000_000
+"""Of all tiles together, each a square: about six times what a look at a whole picture costs."""
 MOST_SCALE = 5.0
 """Persons per box: a score that fewer than a fifth of the persons reach says nothing of how many there are."""
 MOST_PERSONS = 2000
@@ -44,6 +46,8 @@ class Counting:
             raise InvalidInput(f"counting looks at 1 to {MOST_TILES} columns and rows of tiles")
         if not 32 <= self.long_side_px <= MOST_SIDE_PX:
             raise InvalidInput(f"counting scales a tile to 32 to {MOST_SIDE_PX} pixels, not {self.long_side_px}")
+        if self.columns * self.rows * self.long_side_px**2 > MOST_LOOKED_PX:
+            raise InvalidInput("counting looks at more than a look may cost: fewer tiles, or smaller ones")
         if not 1 <= len(self.scales) <= MOST_SCALES:
             raise InvalidInput(f"counting has 1 to {MOST_SCALES} scales, each a score and persons per box")
         if any(not (0 < score < 1 and 0 < scale <= MOST_SCALE) for score, scale in self.scales):

@@ -100,4 +100,7 @@ def pose_from_json(data: Any) -> Pose:
         raise InvalidInput(f"the pose lacks {', '.join(missing)}")
     if any(isinstance(value, bool) or not isinstance(value, int | float) for value in data.values()):
         raise InvalidInput("a pose is of numbers")
-    return Pose(**{name: float(value) for name, value in data.items()})
+    try:
+        return Pose(**{name: float(value) for name, value in data.items()})
+    except OverflowError:
+        raise InvalidInput("a pose is of numbers that are not that large") from None

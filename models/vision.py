@@ -74,7 +74,7 @@ def levels_from_json(data: Any) -> Levels:
 def _night(data: Any) -> Hours:
     try:
         return hours_from_json(data)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OverflowError, TypeError, ValueError):
         raise InvalidInput(
             'night is hours, as in {"spans": [[1140, 360]], "weekdays": [0], "zone": "Asia/Shanghai"}'
         ) from None

@@ -297,6 +297,13 @@ def test_a_camera_that_cannot_work_is_refused_by_field(about: dict[str, Any], fi
     assert field in [fault.where for fault in caught.value.faults]
 
 
+@pytest.mark.parametrize(("kinds", "count"), [(("dumping",), 7), (("crowding", "intrusion", "gate_queue"), 17)])
+def test_a_camera_is_not_asked_for_more_than_it_can_judge(kinds: tuple[str, ...], count: int) -> None:
+    new(zones=tuple(zone(id=f"z{number}", kinds=kinds) for number in range(count - 1)))
+    with pytest.raises(InvalidInput, match="at most"):
+        new(zones=tuple(zone(id=f"z{number}", kinds=kinds) for number in range(count)))
+
+
 def test_a_zone_that_reaches_the_horizon_is_refused_where_the_ground_is_known() -> None:
     # Seen from low down: the far edge of the ground converges towards a horizon within the picture.
     steep = tuple(

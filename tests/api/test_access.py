@@ -242,7 +242,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ("GET", "/v1/cameras/{camera_id}"): Call(P.CAMERA_READ),
     ("PATCH", "/v1/cameras/{camera_id}"): Call(P.CAMERA_WRITE, lambda _: {"json": {"expected_version": 1}}),
     ("GET", "/v1/cameras/{camera_id}/picture"): Call(P.CAMERA_READ),
-    ("POST", "/v1/cameras/{camera_id}/confirm-view"): Call(P.CAMERA_WRITE, lambda _: {"json": {"expected_version": 1}}),
+    ("POST", "/v1/cameras/{camera_id}/confirm-view"): Call(P.CAMERA_WRITE, lambda _: {"json": {"expected_version": 2}}),
     ("GET", "/v1/cameras/{camera_id}/explanation"): Call(P.CAMERA_READ),
     ("POST", "/v1/cameras/{camera_id}/dry-run"): Call(P.CAMERA_WRITE, lambda _: {"json": {"zone": A_ZONE}}),
     ("GET", "/v1/people"): Call(P.PEOPLE_WRITE, by_grid=False),

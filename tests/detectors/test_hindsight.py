@@ -106,3 +106,10 @@ def test_a_closer_look_counts_once_however_long_the_picture_stays() -> None:
     assert "too dense" not in hindsight.rehearse(tried, 0.0).said["crowding/a"][-1].text
     hindsight.looked(replace(look(20.0, 20), closer=near), {})
     assert "too dense" in hindsight.rehearse(tried, 0.0).said["crowding/a"][-1].text
+
+
+def test_what_takes_too_long_is_told_as_far_as_it_came() -> None:
+    hindsight, _ = lived([5] * 40)
+    asked = iter(range(100))
+    again = hindsight.rehearse(CAMERA, 0.0, lambda: next(asked) >= 10)
+    assert (again.looks, again.until_s) == (10, 18.0)

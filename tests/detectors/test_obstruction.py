@@ -187,3 +187,10 @@ def test_one_that_is_nearly_due_is_waited_for_though_another_has_just_come() -> 
     """The dwell of the first would otherwise be over unseen, until a forced look up to a minute later."""
     looks = every(2.0, 0, 48, PARKED) | {52.0: look((50, 110, 1), (120, 110, 2))}
     assert run(looks)[0].is_running
+
+
+def test_what_nobody_saw_for_hours_has_not_stood_for_hours() -> None:
+    looks = every(2.0, 0, 20, PARKED) | every(2.0, 9 * 3600, 9 * 3600 + 50, PARKED)
+    state, said, _ = run(looks)
+    assert said == []
+    assert max(spot.stood_s for spot in state.spots) == 50

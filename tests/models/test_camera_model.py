@@ -271,3 +271,18 @@ def test_zone_goes_before_camera_and_night_before_day_at_night() -> None:
     always_day = replace(camera, vision=replace(vision, night=None))
     assert zone_at(always_day, zone, MIDNIGHT_S).levels == day.levels
     assert zone_from_json(zone_to_json(zone)) == zone
+
+
+def test_a_nearer_beginning_does_not_end_at_another_places_level() -> None:
+    vision = Vision(levels={"crowding": {"enter_persons": 20.0, "leave_persons": 15.0, "dwell_s": 7.0}})
+    zone = Zone("z", "z", ((0, 0), (1, 0), (1, 1)), ("crowding",), {"crowding": {"enter_persons": 5.0}})
+    source = SourceUrl.parse("rtsp://camera/1")
+    camera = CameraPoint("id", "code", "name", GeoPoint(1, 2), source, "purpose", "A", zones=(zone,), vision=vision)
+    assert zone_at(camera, zone, 0.0).levels == {"crowding": {"enter_persons": 5.0, "dwell_s": 7.0}}
+    both = replace(zone, levels={"crowding": {"enter_persons": 5.0, "leave_persons": 2.0}})
+    assert zone_at(camera, both, 0.0).levels["crowding"]["leave_persons"] == 2.0
+
+
+def test_a_kind_is_named_once_in_a_zone() -> None:
+    with pytest.raises(InvalidInput, match="named once"):
+        Zone("z", "z", ((0, 0), (1, 0), (1, 1)), ("crowding", "crowding"))

@@ -27,6 +27,7 @@ def test_it_is_the_same_after_json() -> None:
         ({"columns": True}, "is what `wangge calibrate` fits"),
         ({"rows": 2.5}, "is what `wangge calibrate` fits"),
         ({"long_side_px": 10**9}, "32 to 4096 pixels"),
+        ({"columns": 8, "rows": 8, "long_side_px": 320}, "more than a look may cost"),
         ({"scales": []}, "1 to 20 scales"),
         ({"scales": [[0.2, 1.0]] * 21}, "1 to 20 scales"),
         ({"scales": [[0.2, -1.0]]}, "up to 5 persons per box"),
