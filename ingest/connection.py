@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from enum import Enum
 
+from ingest.rtp import FRAMING_BYTES
 from ingest.rtsp import Dialogue, Step
 from ingest.sdp import Media
 from ingest.stream import Keyframe, Limits, Stream
@@ -176,37 +177,46 @@ class Connection:
             if not data:
                 raise self._ended()
             step = self._dialogue.step
-            packets = self._dialogue.receive(data)
+            events += self._receive(data, now_s)
             if self._dialogue.step is not step:
                 self._deadline_s = now_s + self._limits.answer_s
-            if self.stream is None and self._dialogue.step is Step.PLAYING:
-                events.append(self._play(now_s))
-            events += self._take(packets, now_s)
         return events
 
-    def _play(self, now_s: float) -> Connected:
+    def _play(self, events: list[Connected | Keyframe], now_s: float) -> Stream:
         self.stream = Stream(self.camera_id, self._dialogue.media, self._limits)
         self._keepalive_s = now_s + self._dialogue.keepalive_s
         self._frame_s = self._keyframe_s = now_s
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, LOW_WATER_BYTES)
-        return Connected(self.camera_id, self._dialogue.media)
+        events.append(Connected(self.camera_id, self._dialogue.media))
+        return self.stream
 
-    def _take(self, packets: list[tuple[int, bytes]], now_s: float) -> list[Keyframe]:
-        if self.stream is None:
-            return []  # a few packets may overtake the answer to PLAY
-        keyframes: list[Keyframe] = []
-        arrival_s, channel = now_s + self._unix_offset_s, self._dialogue.rtp_channel
+    def _receive(self, data: bytes, now_s: float) -> list[Connected | Keyframe]:
+        events: list[Connected | Keyframe] = []
+
+        def take(data: bytes, at: int, stop: int) -> int:
+            if self._dialogue.step is not Step.PLAYING:
+                return stop  # a few packets may overtake the answer to PLAY
+            stream, channel = self.stream or self._play(events, now_s), self._dialogue.rtp_channel
+            if data[at + 1] == channel:
+                found, stop = self._take(stream, data, at, now_s)
+                events.extend(found)
+            elif data[at + 1] == channel + 1:
+                stream.control_packet(data[at + FRAMING_BYTES : stop], now_s + self._unix_offset_s)
+            return stop
+
+        self._dialogue.receive(data, take)
+        if self.stream is None and self._dialogue.step is Step.PLAYING:
+            self._play(events, now_s)
+        return events
+
+    def _take(self, stream: Stream, data: bytes, at: int, now_s: float) -> tuple[list[Keyframe], int]:
         try:
-            for at, packet in packets:
-                if at == channel:
-                    keyframes += self.stream.media_packet(packet, arrival_s)
-                elif at == channel + 1:
-                    self.stream.control_packet(packet, arrival_s)
+            keyframes, at = stream.take(data, at, self._dialogue.rtp_channel, now_s + self._unix_offset_s)
         except CameraCorrupt as error:
             raise self._fault(CameraCorrupt, str(error)) from None
         if keyframes:
             self._keyframe_s = now_s
-        return keyframes
+        return keyframes, at
 
     def _send(self) -> None:
         self._outgoing += self._dialogue.take_outgoing()

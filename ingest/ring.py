@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ingest.rtp import Unit
+from ingest.collector import Unit
 
 
 @dataclass(frozen=True, slots=True)

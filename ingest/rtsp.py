@@ -7,10 +7,12 @@ for the person who registered the camera; none holds a user name, a password or 
 
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
 from ingest import digest
+from ingest.rtp import DOLLAR, FRAMING_BYTES
 from ingest.sdp import MAX_SDP_BYTES, Media, parse_sdp, resolve
 from models.camera import SourceUrl
 from models.errors import (
@@ -29,7 +31,6 @@ DEFAULT_SESSION_TIMEOUT_S = 60
 """RFC 2326, section 12.37."""
 MAX_KEEPALIVE_S = 30.0
 
-_DOLLAR = 0x24
 _STATUS = re.compile(r"RTSP/1\.[0-9] ([1-9][0-9]{2})(?: |$)")
 _REQUEST = re.compile(r"([A-Z_]{1,20}) \S+ RTSP/1\.[0-9]$")
 
@@ -101,20 +102,21 @@ class Dialogue:
         self._outgoing.clear()
         return data
 
-    def receive(self, data: bytes) -> list[tuple[int, bytes]]:
-        """Takes what arrived; gives the interleaved packets in it with their channels. Raises CameraError."""
+    def receive(self, data: bytes, take: Callable[[bytes, int, int], int]) -> None:
+        """Takes what arrived. Each interleaved packet in it is ``take``'s: the data, where the packet begins and ends.
+
+        It says up to where it took, which may be farther: it may know the packets behind. Raises CameraError.
+        """
         data = self._rest + data if self._rest else data
-        packets: list[tuple[int, bytes]] = []
         at, end = 0, len(data)
         while at < end:
-            if data[at] == _DOLLAR:
-                if end - at < 4:
+            if data[at] == DOLLAR:
+                if end - at < FRAMING_BYTES:
                     break
-                stop = at + 4 + (data[at + 2] << 8 | data[at + 3])
+                stop = at + FRAMING_BYTES + (data[at + 2] << 8 | data[at + 3])
                 if stop > end:
                     break
-                packets.append((data[at + 1], data[at + 4 : stop]))
-                at = stop
+                at = take(data, at, stop)
             elif data[at] in b"\r\n":
                 at += 1
             else:
@@ -123,7 +125,6 @@ class Dialogue:
                     break
                 at = stop
         self._rest = data[at:]
-        return packets
 
     def _message(self, data: bytes, at: int) -> int:
         """Reads one answer or request at ``at``; gives where it ends, ``at`` itself if it is not all there yet."""

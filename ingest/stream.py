@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from ingest.clock import FrameClock
+from ingest.collector import Collector, ParameterSets
 from ingest.ring import Ring
-from ingest.rtp import Collector, ParameterSets, sender_report
+from ingest.rtp import sender_report
 from ingest.sdp import Codec, Media
 from models.errors import CameraCorrupt
 
@@ -60,10 +61,15 @@ class Stream:
     def lost_packets(self) -> int:
         return self._collector.lost_packets
 
-    def media_packet(self, packet: bytes, arrival_s: float) -> list[Keyframe]:
-        """Raises CameraCorrupt for what is no RTP and for pictures past the caps. A damaged keyframe is counted."""
+    def take(self, data: bytes, at: int, channel: int, arrival_s: float) -> tuple[list[Keyframe], int]:
+        """Takes the interleaved packets of ``channel`` that ``data`` holds from ``at`` on, as ``Collector.take`` does.
+
+        Gives the keyframes in them, and where the first byte is that was not taken. Raises CameraCorrupt for what is no
+        RTP and for pictures past the caps. A damaged keyframe is counted.
+        """
         keyframes = []
-        for unit in self._collector.feed(packet):
+        units, at = self._collector.take(data, at, channel)
+        for unit in units:
             self._clock = self._clock.tick(unit.rtp, arrival_s)
             self.ring.append(self._clock.at_s, unit)
             try:
@@ -74,7 +80,7 @@ class Stream:
                     self._sets.learn(unit)
             except CameraCorrupt:
                 self.damaged_keyframes += unit.key
-        return keyframes
+        return keyframes, at
 
     def control_packet(self, packet: bytes, arrival_s: float) -> None:
         """RTCP: sender reports set the clock, everything else is ignored."""

@@ -2,9 +2,9 @@ import av
 import numpy as np
 import pytest
 
+from ingest.collector import START_CODE
 from ingest.decode import KeyframeDecoder, Looked, bgr, luma, reason_to_look
 from ingest.footage import Footage
-from ingest.rtp import START_CODE
 from models.errors import CameraCorrupt
 
 

@@ -1,5 +1,5 @@
+from ingest.collector import Unit
 from ingest.ring import Ring
-from ingest.rtp import Unit
 
 START_S = 1_790_000_000.0
 

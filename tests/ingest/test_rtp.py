@@ -4,16 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.rtp import (
-    MAX_UNIT_BYTES,
-    START_CODE,
-    Collector,
-    ParameterSets,
-    Unit,
-    nal_units,
-    payload,
-    sender_report,
-)
+from ingest.collector import MAX_UNIT_BYTES, START_CODE, Collector, ParameterSets, Unit, framed
+from ingest.rtp import nal_units, payload, sender_report
 from ingest.sender import fragments
 from models.errors import CameraCorrupt
 
@@ -27,6 +19,52 @@ def packet(data: bytes, sequence: int = 0, rtp: int = 0, marker: bool = False, k
 
 def feed(collector: Collector, packets: list[bytes]) -> list[Unit]:
     return [unit for one in packets for unit in collector.feed(one)]
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["key", "slice", "sets", "lost", "odd", "again"]), st.integers(1, 40)), max_size=30
+    ),
+    st.integers(5, 4000),
+)
+def test_packets_passed_over_as_they_lie_give_the_units_that_packets_one_by_one_give(
+    codec: str, script: list[tuple[str, int]], chunk: int
+) -> None:
+    heads = {"key": b"\x7c\x05", "slice": b"\x7c\x01", "sets": SPS, "odd": b"\x06sei"}
+    if codec == "hevc":
+        heads = {"key": b"\x62\x01\x13", "slice": b"\x62\x01\x01", "sets": b"\x42\x01sps", "odd": b"\x4e\x01sei"}
+    packets, sequence = [], 65_500
+    for number, (what, count) in enumerate(script):
+        sequence += what == "lost"
+        for n in range(count):
+            body = heads.get(what, heads["slice"]) + bytes([n]) * (n % 7)
+            packets.append(packet(body, sequence, number * 3600, marker=n == count - 1 and what != "odd"))
+            sequence += what != "again"
+    one_by_one, in_runs = Collector(codec, 96), Collector(codec, 96)
+    data, rest, units = b"".join(framed(each) for each in packets), b"", []
+    for at in range(0, len(data), chunk):
+        rest += data[at : at + chunk]
+        found, stop = in_runs.take(rest, 0, 0)
+        units += found
+        rest = rest[stop:]
+    assert rest == b""
+    expected = feed(one_by_one, packets)
+    assert [(u.rtp, u.key, u.learns, u.size_bytes, u.packets()) for u in units] == [
+        (u.rtp, u.key, u.learns, u.size_bytes, u.packets()) for u in expected
+    ]
+    assert (in_runs.lost_packets, in_runs.dropped_packets, in_runs.rtp) == (
+        one_by_one.lost_packets,
+        one_by_one.dropped_packets,
+        one_by_one.rtp,
+    )
+
+
+def test_what_is_not_of_the_channel_or_not_whole_is_left() -> None:
+    media = framed(packet(IDR, 1, 100, marker=True))
+    for rest in (b"$\x01\x00\x00", b"RTSP/1.0 200 OK", media[:-1], media[:2], b""):
+        units, at = Collector("h264", 96).take(media + rest, 0, 0)
+        assert ([unit.key for unit in units], at) == ([True], len(media))
 
 
 def test_payload_leaves_out_csrcs_extension_and_padding() -> None:
@@ -62,7 +100,7 @@ def test_units_end_with_the_marker_or_the_next_timestamp() -> None:
             packet(SLICE, 4, 300, marker=True),
         ],
     )
-    assert [(unit.rtp, unit.key, len(unit.packets)) for unit in units] == [
+    assert [(unit.rtp, unit.key, len(unit.packets())) for unit in units] == [
         (100, True, 2),
         (200, False, 1),
         (300, False, 1),
@@ -98,7 +136,7 @@ def test_repeated_and_late_packets_and_other_payload_types_change_nothing() -> N
     collector = Collector("h264", 96)
     first, second = packet(IDR, 1, 100), packet(IDR, 2, 100, marker=True)
     units = feed(collector, [first, first, packet(b"metadata", 900, 5, kind=107), second, first])
-    assert [len(unit.packets) for unit in units] == [2]
+    assert [len(unit.packets()) for unit in units] == [2]
     assert collector.lost_packets == 0
 
 
@@ -168,8 +206,8 @@ def test_only_camera_errors_escape_from_hostile_packets(codec: str, packets: lis
 
 
 def unit(*nals: bytes) -> Unit:
-    packets = tuple(packet(nal, n) for n, nal in enumerate(nals))
-    return Unit(0, packets, sum(map(len, packets)), True)
+    runs = tuple(framed(packet(nal, n)) for n, nal in enumerate(nals))
+    return Unit(0, runs, sum(map(len, runs)), True)
 
 
 def test_a_keyframe_gets_the_parameter_sets_of_the_description() -> None:

@@ -11,13 +11,13 @@ from detectors import health
 from detectors.calibration import Sample
 from detectors.course import Course
 from detectors.detector import Look, Observed
+from ingest.collector import START_CODE
 from ingest.connection import Connected
 from ingest.decode import KeyframeDecoder
 from ingest.footage import Footage
 from ingest.messages import camera_to_json, source_from_json
 from ingest.pipes import Message, Reader
 from ingest.receiver import Event, Failed
-from ingest.rtp import START_CODE
 from ingest.stream import Keyframe
 from ingest.watcher import HOT_S, MAX_CORRUPT, Watcher
 from models.camera import CameraPoint, SourceUrl, zone_to_json
