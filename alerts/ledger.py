@@ -17,7 +17,8 @@ from alerts.queries import checked_key
 from alerts.sealer import event_of
 from models import tables
 from models.alert import Alert, Event, State
-from models.incident import Incident, incident_to_json
+from models.incident import Incident
+from models.incident_json import incident_to_json
 from models.people import PERMISSIONS, Permission, Role
 
 _ALERTS, _KEPT, _CAMERAS, _SOURCES = tables.alerts.c, tables.incidents.c, tables.cameras.c, tables.source_cursors.c

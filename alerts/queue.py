@@ -18,7 +18,8 @@ from redis.retry import Retry
 from models import crash
 from models.alert import SealedEvent
 from models.errors import Fault, InvalidInput, Misconfigured, Unavailable
-from models.incident import Incident, incident_from_json, incident_to_json
+from models.incident import Incident
+from models.incident_json import incident_from_json, incident_to_json
 
 INCIDENTS, DEAD, EVENTS = "incidents", "incidents:dead", "events"
 GROUP = "dispatchers"

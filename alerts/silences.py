@@ -16,7 +16,8 @@ from alerts.grid_registry import grid_of
 from alerts.policy import NO_SUCH_THING, check
 from alerts.queries import Page, checked_key, checked_limit, in_sight, in_subtrees
 from models.errors import Conflict, InvalidInput, NotFound
-from models.incident import Incident, Severity, incident_from_json, incident_to_json, kind_of
+from models.incident import Incident, Severity, kind_of
+from models.incident_json import incident_from_json, incident_to_json
 from models.people import Actor, Permission
 from models.tables import cameras, held_back, incidents, silences
 from models.text import checked_text

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from models.alert import ENDED, Alert
-from models.incident import Evidence, Incident, Phase, Severity, incident_to_json
+from models.incident import Evidence, Incident, Phase, Severity
+from models.incident_json import incident_to_json
 
 RETELL_S = 60.0
 """A scene that goes on is told to the alert's log once in so many seconds of frame time; in between, it only counts."""

@@ -17,7 +17,7 @@ from api.schemas import Body, Id, at, at_or_none
 from api.services import House
 from models.camera import zone_from_json, zone_to_json
 from models.errors import Unavailable
-from models.incident import incident_from_json
+from models.incident_json import incident_from_json
 from models.people import Permission
 
 LONGEST_MIN = 60

@@ -15,7 +15,8 @@ from models.camera import (
 )
 from models.errors import CameraError, InvalidInput
 from models.geo import GeoPoint
-from models.incident import Incident, Sighting, incident_from_json, incident_to_json
+from models.incident import Incident, Sighting
+from models.incident_json import incident_from_json, incident_to_json
 from models.vision import vision_from_json, vision_to_json
 
 MAX_REASON = 1000

@@ -16,7 +16,8 @@ from typing import Any
 from ingest.pipes import read_json
 from models import crash
 from models.errors import InvalidInput, Misconfigured, Unavailable
-from models.incident import Evidence, Incident, Sighting, incident_from_json, incident_to_json
+from models.incident import Evidence, Incident, Sighting
+from models.incident_json import incident_from_json, incident_to_json
 from models.ulid import new_ulid
 
 SCHEMA = 1

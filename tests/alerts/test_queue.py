@@ -14,7 +14,8 @@ from alerts.projection import detected
 from alerts.queue import DEAD, EVENTS, GROUP, INCIDENTS, Consumer, EventStream, IncidentStream, check_redis, connect
 from models.alert import SealedEvent
 from models.errors import Fault, Misconfigured, Unavailable
-from models.incident import Incident, incident_to_json
+from models.incident import Incident
+from models.incident_json import incident_to_json
 
 
 @pytest.fixture

@@ -8,16 +8,8 @@ import pytest
 
 from models.errors import InvalidInput
 from models.geo import GeoPoint
-from models.incident import (
-    KINDS,
-    Evidence,
-    Incident,
-    Phase,
-    Severity,
-    incident_from_json,
-    incident_to_json,
-    kind_of,
-)
+from models.incident import KINDS, Evidence, Incident, Phase, Severity, kind_of
+from models.incident_json import incident_from_json, incident_to_json
 
 INCIDENT = Incident(
     source="worker-1",
