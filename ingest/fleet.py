@@ -4,13 +4,19 @@ What a child tells is not trusted. What is accepted is in the spool before it co
 storing fails can simply be given once more.
 """
 
-import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
 from ingest.backoff import Accounts
-from ingest.messages import camera_error, camera_to_json, sighting_from_json
+from ingest.messages import (
+    MAX_RULES_BYTES,
+    MAX_SIGHTINGS,
+    camera_error,
+    camera_to_json,
+    sighting_from_json,
+    state_bytes,
+)
 from ingest.pipes import Message, encode
 from ingest.spool import Report
 from ingest.watch import Watch
@@ -18,9 +24,19 @@ from models.camera import CameraPoint
 from models.errors import CameraUnauthorised, InvalidInput
 from models.incident import Evidence, Phase, Sighting
 
-MAX_RULES_BYTES = 256 * 1024
-MAX_SIGHTINGS = 64
-COUNTERS = frozenset({"keyframes", "dropped", "corrupt", "looks", "unchanged", "rested", "detector_errors", "lag_s"})
+COUNTERS = frozenset(
+    {
+        "keyframes",
+        "dropped",
+        "corrupt",
+        "looks",
+        "unchanged",
+        "rested",
+        "detector_errors",
+        "left_out",
+        "lag_s",
+    }
+)
 _JPEG = b"\xff\xd8\xff"
 
 
@@ -174,7 +190,7 @@ class Fleet:
         rules, told = message.fields.get("rules"), message.fields.get("sightings")
         if not isinstance(rules, dict) or not isinstance(told, list) or len(told) > MAX_SIGHTINGS:
             raise InvalidInput("an observation lacks its state or its sightings")
-        if len(json.dumps(rules)) > MAX_RULES_BYTES:
+        if state_bytes(rules) > MAX_RULES_BYTES:
             raise InvalidInput(f"a camera's state is larger than {MAX_RULES_BYTES} bytes")
         if not all(blob.startswith(_JPEG) for blob in message.blobs):
             raise InvalidInput("a still is no JPEG")

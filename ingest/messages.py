@@ -1,6 +1,7 @@
 """What the worker's parent and its children tell each other about: cameras going down, sightings coming up."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -15,12 +16,16 @@ from models.camera import (
 )
 from models.errors import CameraError, InvalidInput
 from models.geo import GeoPoint
-from models.incident import Incident, Sighting
+from models.incident import Incident, Phase, Sighting
 from models.incident_json import incident_from_json, incident_to_json
 from models.vision import vision_from_json, vision_to_json
 
 MAX_REASON = 1000
 """Characters that are believed of a sentence that a child says."""
+MAX_RULES_BYTES = 250 * 1024
+"""Of a camera's state as JSON: with what the parent adds to it, it goes into the spool."""
+MAX_SIGHTINGS = 64
+"""Of one look."""
 
 
 def source_to_json(source: SourceUrl) -> dict[str, Any]:
@@ -76,7 +81,36 @@ def camera_from_json(data: Mapping[str, Any]) -> CameraPoint:
 
 def sighting_to_json(sighting: Sighting) -> dict[str, Any]:
     data = incident_to_json(Incident(**vars(sighting), source="-", seq=1, camera_id="-"))
+    data["reason"] = sighting.reason[:MAX_REASON]
     return {name: data[name] for name in data.keys() - {"source", "seq", "camera_id", "evidence"}}
+
+
+def fitting(
+    rules: Mapping[str, Any], sightings: Sequence[Sighting]
+) -> tuple[dict[str, Any], Sequence[Sighting], tuple[str, ...]]:
+    """As much of a camera's state and of a look's sightings as the parent takes, and a sentence for each that it does
+    not: the largest states, which begin anew after a restart, and what only goes on.
+    """
+    kept, left_out = dict(rules), list[str]()
+    if state_bytes(rules) > MAX_RULES_BYTES:
+        parts = dict(rules.get("rules", {}))
+        sizes = {key: state_bytes(part) for key, part in parts.items()}
+        over = state_bytes(rules) - MAX_RULES_BYTES
+        for key in sorted(sizes, key=lambda key: -sizes[key]):
+            if over <= 0:
+                break
+            over -= sizes[key]
+            del parts[key]
+            left_out.append(f"the state of {key} has {sizes[key]} bytes: too large to be kept, a restart forgets it")
+        kept["rules"] = parts
+    told = sorted(sightings, key=lambda each: each.phase is Phase.CONTINUING)
+    left_out += [f"{each.kind} in {each.zone_id}: too much at once to be told" for each in told[MAX_SIGHTINGS:]]
+    return kept, told[:MAX_SIGHTINGS], tuple(left_out)
+
+
+def state_bytes(state: Any) -> int:
+    """Of what is stored of it."""
+    return len(json.dumps(state))
 
 
 def sighting_from_json(data: Any) -> Sighting:

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import structlog
@@ -17,7 +18,7 @@ from detectors.motion import Scene
 from ingest.connection import Connected
 from ingest.decode import KeyframeDecoder, Looked, Luma, bgr, luma, reason_to_look, sharpness
 from ingest.enquiries import Enquiries, Showing
-from ingest.messages import camera_from_json, sighting_to_json
+from ingest.messages import camera_from_json, fitting, sighting_to_json
 from ingest.pipes import Message, encode
 from ingest.receiver import Event, Failed
 from ingest.render import STILL_SIDE_PX
@@ -29,6 +30,7 @@ from models.incident import Phase, Sighting
 from models.logs import Repeats
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 TELL_S = 1.0
 HOT_S = 10.0
@@ -61,8 +63,9 @@ Gate = Callable[[Looked | None, Luma, float], str | None]
 @dataclass
 class Counters:
     """Since the camera was given to this child. ``dropped``: keyframes that a newer one overtook. ``rested``: those in
-    which the view was not that of the zones. ``lag_s``: from arrival of the last keyframe to the end of its look,
-    seconds."""
+    which the view was not that of the zones. ``detector_errors``: pictures that broke the detector, or what comes after
+    it. ``left_out``: what was too much for a message, see ``messages.fitting``. ``lag_s``: from arrival of the last
+    keyframe to the end of its look, seconds."""
 
     keyframes: int = 0
     dropped: int = 0
@@ -71,6 +74,7 @@ class Counters:
     unchanged: int = 0
     rested: int = 0
     detector_errors: int = 0
+    left_out: int = 0
     lag_s: float = 0.0
 
 
@@ -133,6 +137,8 @@ class Watcher:
         """Kept while a camera is not connected, too."""
         self._enquiries = Enquiries(self._cameras, decoder, eyes, tell)
         self._told_s = 0.0
+        self._faults: set[tuple[str, str]] = set()
+        """Camera and kind of fault, of those that were logged."""
         self._detector_errors = Repeats(log.error, "the detector failed on a frame; it was skipped")
 
     def obey(self, order: Message) -> None:
@@ -148,6 +154,7 @@ class Watcher:
         elif order.op == "unwatch":
             self._forget(order.fields["camera_id"])
             self._hindsights.pop(order.fields["camera_id"], None)
+            self._faults = {each for each in self._faults if each[0] != order.fields["camera_id"]}
         else:
             self._enquiries.take(order)
 
@@ -160,7 +167,7 @@ class Watcher:
             del self._queue[camera.point.id]
             keyframe, camera.waiting = camera.waiting, None
             if keyframe:
-                self._look(camera, keyframe)
+                self._guarded(camera, partial(self._look, camera, keyframe))
         steady_s = self._steady_s()
         self._enquiries.answer(steady_s)
         if steady_s - self._told_s >= TELL_S:
@@ -213,8 +220,20 @@ class Watcher:
         known = camera.scene
         camera.scene = known.after(grey, keyframe.at_s) if known else Scene.first(grey, keyframe.at_s)
         if found or camera.rules != before:
-            sightings = [sighting_to_json(sighting) for sighting in found]
-            self._say("observed", camera, {"rules": camera.rules, "sightings": sightings}, stills)
+            self._tell_of(camera, found, stills)
+
+    def _tell_of(self, camera: _Camera, found: Sequence[Sighting], stills: list[bytes]) -> None:
+        rules, told, left_out = fitting(camera.rules, found)
+        camera.counters.left_out += len(left_out)
+        self._fault(camera, "limits", left_out)
+        sightings = [sighting_to_json(sighting) for sighting in told]
+        self._say("observed", camera, {"rules": rules, "sightings": sightings}, stills)
+
+    def _fault(self, camera: _Camera, what: str, faults: Sequence[str]) -> None:
+        """Logged once per camera and kind of fault: its counters say how often."""
+        if faults and (camera.point.id, what) not in self._faults:
+            self._faults.add((camera.point.id, what))
+            log.error("a camera is not watched as it should be", camera_id=camera.point.id, what=what, why=faults[0])
 
     def _deserves_look(self, camera: _Camera, now: Looked) -> bool:
         last = camera.looked
@@ -234,11 +253,8 @@ class Watcher:
         return examined.sightings, [self._eyes.masked_still(bgr(frame, STILL_SIDE_PX), moved=moved)]
 
     def _observe(self, camera: _Camera, frame: Frame, grey: Luma) -> _Found:
-        try:
-            observed = self._detector.observe(camera.point, frame, camera.rules)
-        except Exception as error:  # noqa: BLE001 - one frame that breaks the detector must not blind every camera
-            camera.counters.detector_errors += 1
-            self._detector_errors.failed(self._steady_s(), error, camera_id=camera.point.id)
+        observed = self._guarded(camera, partial(self._detector.observe, camera.point, frame, camera.rules))
+        if observed is None:
             return (), []
         self._detector_errors.well()
         camera.is_running = observed.is_running
@@ -248,6 +264,17 @@ class Watcher:
             return observed.sightings, []
         moved = camera.moved(grey, frame.at_s)
         return observed.sightings, [self._eyes.masked_still(frame.bgr, seen=observed.detections, moved=moved)]
+
+    def _guarded(self, camera: _Camera, step: Callable[[], T]) -> T | None:
+        """None where it broke: what was not told of has not been seen, so the camera's state is what it was before."""
+        before = camera.rules, camera.health
+        try:
+            return step()
+        except Exception as error:  # noqa: BLE001 - one frame that breaks the detector must not blind every camera
+            camera.rules, camera.health = before
+            camera.counters.detector_errors += 1
+            self._detector_errors.failed(self._steady_s(), error, camera_id=camera.point.id)
+            return None
 
     def _failed(self, camera: _Camera, error: CameraError) -> None:
         self._forget(camera.point.id)

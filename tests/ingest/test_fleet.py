@@ -1,12 +1,13 @@
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ingest.fleet import Fleet
-from ingest.messages import sighting_to_json
+from ingest.messages import MAX_RULES_BYTES, sighting_to_json
 from ingest.pipes import Message
-from ingest.spool import Report
+from ingest.spool import Report, Spool
 from models.camera import CameraPoint, Credentials
 from models.errors import InvalidInput, Unavailable
 from models.incident import Phase
@@ -138,6 +139,18 @@ def test_nonsense_of_a_child_is_refused_and_changes_nothing(
     assert fleet.status() == before
     assert keeper.reports == []
     assert keeper.evidence == []
+
+
+def test_the_largest_state_that_is_taken_goes_into_the_spool(tmp_path: Path) -> None:
+    """What the fleet takes and the spool then refuses would end the worker at its next save."""
+    spool = Spool(tmp_path / "spool.db", NOW_S)
+    fleet = Fleet(spool, Keeper(), lambda: 0.0)
+    fleet.update([camera()], NOW_S)
+    ask(fleet)
+    tell(fleet, "observed", rules={"a": "x" * (MAX_RULES_BYTES - len('{"a": ""}'))}, sightings=[])
+    fleet.save(NOW_S)
+    assert len(spool.states()["cam1"]["rules"]["a"]) > MAX_RULES_BYTES - 10
+    spool.close()
 
 
 def test_a_child_speaks_for_its_own_cameras_only() -> None:

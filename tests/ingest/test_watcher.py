@@ -24,7 +24,8 @@ from models.camera import CameraPoint, SourceUrl, zone_to_json
 from models.detections import Detections
 from models.errors import CameraStalled
 from models.frame import Frame, Pixels
-from models.incident import Sighting
+from models.incident import Phase, Sighting
+from tests.ingest.test_fleet import Keeper, ask, fleet_of
 from tests.ingest.worker_samples import NOW_S, camera, sighting
 
 
@@ -56,6 +57,7 @@ class Script:
         self.sightings: tuple[Sighting, ...] = ()
         self.is_running = False
         self.breaks = False
+        self.state: dict[str, Any] = {}
         self.reasons: dict[str, tuple[str, ...]] = {}
 
     def observe(self, camera: CameraPoint, frame: Frame, state: Mapping[str, Any]) -> Observed:
@@ -63,7 +65,7 @@ class Script:
         if self.breaks:
             raise ValueError("a frame that nobody thought of")
         self.frames.append(frame)
-        state = {"looks": state.get("looks", 0) + 1}
+        state = {"looks": state.get("looks", 0) + 1} | self.state
         look = Look(frame.at_s, frame.width_px, frame.height_px, Detections.none(("person",)), "fake@1")
         reasons = self.reasons or {"crowding/plaza": (f"plaza: {len(self.frames)} looks",)}
         return Observed(state, self.sightings, look, reasons, self.is_running)
@@ -188,6 +190,35 @@ def test_a_frame_that_breaks_the_detector_is_skipped_and_counted(scene: Scene) -
     assert scene.of("observed")[-1].fields["rules"]["looks"] == 1
     counters = scene.of("alive")[-1].fields["cameras"]["cam1"]
     assert (counters["detector_errors"], counters["keyframes"], counters["looks"]) == (1, 2, 2)
+
+
+def test_what_no_message_holds_costs_its_camera_alone(scene: Scene) -> None:
+    """Too large a state, too many sightings, a number that there is none for: the parent would end all of the child."""
+    zones = [f"z{number}" for number in range(70)]
+    keeper = Keeper()
+    zoned = replace(camera(), zones=tuple(replace(camera().zones[0], id=zone) for zone in zones))
+    fleet = fleet_of(keeper, zoned)
+    ask(fleet)
+    scene.script.state = {"rules": {f"dumping/{zone}": "x" * 40_000 for zone in zones[:7]} | {"crowding/z8": "small"}}
+    scene.script.sightings = tuple(
+        replace(sighting(Phase.CONTINUING if number < 10 else Phase.ONSET), zone_id=zone, reason="so " * 1000)
+        for number, zone in enumerate(zones)
+    )
+    scene.turn(scene.keyframe(0.0))
+    scene.script.sightings = (replace(sighting(), measure={"persons": float("nan")}),)
+    scene.script.state = {"rules": {}}
+    scene.turn(scene.keyframe(2.0, 1))
+    scene.script.sightings = ()
+    scene.steady_s += 2
+    scene.turn(scene.keyframe(4.0))
+    for message in scene.said:
+        fleet.told(message, {"cam1"}, NOW_S)
+    assert len(keeper.kept["cam1"]["rules"]["rules"]) == 7
+    assert "crowding/z8" in keeper.kept["cam1"]["rules"]["rules"]
+    assert sum(report.sighting.phase is Phase.ONSET for report in keeper.reports) == 60
+    assert len(keeper.reports) == 64
+    counters = fleet.status()["cam1"]
+    assert (counters["left_out"], counters["detector_errors"]) == (7, 1)
 
 
 def test_of_keyframes_that_queue_up_only_the_newest_is_looked_at(scene: Scene) -> None:
