@@ -1,7 +1,7 @@
 """The detector: a frame and what was known before, to sightings and what is known now."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,6 +24,8 @@ from models.incident import Sighting
 STATE_VERSION = 1
 LOOK_SCORE = 0.2
 """Lowest score of a box that is looked for. Before a picture is shown it is looked at again for what must be masked."""
+_MISTAKES = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What a rule raises that has a mistake in it: it costs that zone and kind the look, not the others."""
 
 
 class Sight(Protocol):
@@ -68,7 +70,8 @@ class Look:
 class Observed:
     """``state``: JSON-able, to be given back with the camera's next frame. ``reasons``: per rule and zone, as
     "crowding/plaza", why it spoke or did not. ``is_running``: a rule waits for time to pass, so the next frame must be
-    looked at even if nothing in it has changed.
+    looked at even if nothing in it has changed. ``broken``: the rules that failed on it by a mistake of their own, and
+    how.
     """
 
     state: dict[str, Any]
@@ -76,6 +79,7 @@ class Observed:
     look: Look
     reasons: Mapping[str, tuple[str, ...]]
     is_running: bool
+    broken: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def detections(self) -> Detections:
@@ -121,6 +125,7 @@ def judge(camera: CameraPoint, look: Look, state: Mapping[str, Any]) -> Observed
     kept: dict[str, Any] = {}
     sightings: list[Sighting] = []
     reasons: dict[str, tuple[str, ...]] = {}
+    broken: dict[str, str] = {}
     running = False
     for key, zone, rule in _watches(camera):
         seen = Observation(
@@ -138,8 +143,11 @@ def judge(camera: CameraPoint, look: Look, state: Mapping[str, Any]) -> Observed
         )
         try:
             step = rule.step(rule.restore(known.get(key)), seen)
-        except InvalidInput as error:
+        except (InvalidInput, *_MISTAKES) as error:
             reasons[key] = (*notes, str(error))
+            if not isinstance(error, InvalidInput):
+                broken[key] = f"{type(error).__name__}: {error}"
+                reasons[key] = (*notes, f"{zone.name}: not judged, the rule failed ({broken[key]})")
             if key in known:
                 kept[key] = known[key]
             continue
@@ -149,7 +157,7 @@ def judge(camera: CameraPoint, look: Look, state: Mapping[str, Any]) -> Observed
         reasons[key] = notes + step.reasons
     closer_s = _closer_s(state) if look.closer is None else look.at_s
     after = {"version": STATE_VERSION, "rules": kept, "closer_s": closer_s}
-    return Observed(after, tuple(sightings), look, reasons, running)
+    return Observed(after, tuple(sightings), look, reasons, running, broken)
 
 
 def faults(camera: CameraPoint) -> tuple[Fault, ...]:

@@ -33,6 +33,8 @@ COUNTERS = frozenset(
         "unchanged",
         "rested",
         "detector_errors",
+        "rule_errors",
+        "faults",
         "left_out",
         "lag_s",
     }

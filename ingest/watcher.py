@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from detectors import health
-from detectors.detector import Observed
+from detectors.detector import Observed, faults
 from detectors.hindsight import Hindsight
 from detectors.motion import Scene
 from ingest.connection import Connected
@@ -64,8 +64,9 @@ Gate = Callable[[Looked | None, Luma, float], str | None]
 class Counters:
     """Since the camera was given to this child. ``dropped``: keyframes that a newer one overtook. ``rested``: those in
     which the view was not that of the zones. ``detector_errors``: pictures that broke the detector, or what comes after
-    it. ``left_out``: what was too much for a message, see ``messages.fitting``. ``lag_s``: from arrival of the last
-    keyframe to the end of its look, seconds."""
+    it; ``rule_errors``: looks that broke the rule of one zone and kind. ``faults``: zones that cannot be judged as they
+    are set up. ``left_out``: what was too much for a message, see ``messages.fitting``. ``lag_s``: from arrival of the
+    last keyframe to the end of its look, seconds."""
 
     keyframes: int = 0
     dropped: int = 0
@@ -74,6 +75,8 @@ class Counters:
     unchanged: int = 0
     rested: int = 0
     detector_errors: int = 0
+    rule_errors: int = 0
+    faults: int = 0
     left_out: int = 0
     lag_s: float = 0.0
 
@@ -150,6 +153,9 @@ class Watcher:
             well = health.State.from_json(rules.get(HEALTH))
             seen = self._hindsights.setdefault(camera.id, Hindsight())
             self._cameras[camera.id] = _Camera(camera, order.fields["attempt"], rules, well, seen)
+            found = [str(fault) for fault in faults(camera)]
+            self._cameras[camera.id].counters.faults = len(found)
+            self._fault(self._cameras[camera.id], "set-up", found)
             self._receiver.add(camera.id, camera.source)
         elif order.op == "unwatch":
             self._forget(order.fields["camera_id"])
@@ -257,6 +263,9 @@ class Watcher:
         if observed is None:
             return (), []
         self._detector_errors.well()
+        camera.counters.rule_errors += len(observed.broken)
+        for key, why in observed.broken.items():
+            self._fault(camera, key, [why])
         camera.is_running = observed.is_running
         camera.hindsight.looked(observed.look, observed.reasons)
         camera.rules = observed.state | {HEALTH: camera.rules[HEALTH]}

@@ -1,10 +1,13 @@
 import json
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 import numpy as np
 import pytest
 
+from detectors import detector
 from detectors.boxes import Tiling
+from detectors.catalog import RULES
 from detectors.counting import MIN_SCORE
 from detectors.density import DensityMap
 from detectors.detector import LOOK_SCORE, Detector, faults
@@ -139,6 +142,22 @@ def test_a_zone_that_cannot_be_judged_says_so_and_leaves_the_others() -> None:
     assert [s.zone_id for s in observed.sightings] == ["b"]
     assert observed.reasons["crowding/a"] == ("zone a: leave_persons 9 must be below enter_persons 3",)
     assert observed.state["rules"]["crowding/a"] == state["rules"]["crowding/a"]
+
+
+def test_a_rule_that_fails_by_a_mistake_costs_its_own_zone_the_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    def step(*_: object) -> NoReturn:
+        raise ZeroDivisionError("division by zero")
+
+    broken = replace(RULES["intrusion"], step=step)
+    monkeypatch.setattr(detector, "RULES", {**RULES, "intrusion": broken})
+    zones = (replace(CAMERA.zones[0], id="x", kinds=("intrusion",), levels={}), CAMERA.zones[1])
+    observed = Detector(FakeEyes(4)).observe(
+        replace(CAMERA, zones=zones), frame(0.0), {"version": 1, "rules": {"intrusion/x": {"version": 9}}}
+    )
+    assert observed.broken == {"intrusion/x": "ZeroDivisionError: division by zero"}
+    assert "the rule failed" in observed.reasons["intrusion/x"][0]
+    assert "4 persons" in observed.reasons["crowding/b"][0]
+    assert observed.state["rules"]["intrusion/x"] == {"version": 9}
 
 
 def test_faults_of_a_camera_are_told_at_once() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from detectors import health
 from detectors.calibration import Sample
@@ -57,6 +58,7 @@ class Script:
         self.sightings: tuple[Sighting, ...] = ()
         self.is_running = False
         self.breaks = False
+        self.broken: dict[str, str] = {}
         self.state: dict[str, Any] = {}
         self.reasons: dict[str, tuple[str, ...]] = {}
 
@@ -68,7 +70,7 @@ class Script:
         state = {"looks": state.get("looks", 0) + 1} | self.state
         look = Look(frame.at_s, frame.width_px, frame.height_px, Detections.none(("person",)), "fake@1")
         reasons = self.reasons or {"crowding/plaza": (f"plaza: {len(self.frames)} looks",)}
-        return Observed(state, self.sightings, look, reasons, self.is_running)
+        return Observed(state, self.sightings, look, reasons, self.is_running, self.broken)
 
 
 class Eyes:
@@ -219,6 +221,22 @@ def test_what_no_message_holds_costs_its_camera_alone(scene: Scene) -> None:
     assert len(keeper.reports) == 64
     counters = fleet.status()["cam1"]
     assert (counters["left_out"], counters["detector_errors"]) == (7, 1)
+
+
+def test_a_rule_that_fails_and_a_zone_that_cannot_be_judged_are_logged_once_and_counted(scene: Scene) -> None:
+    plaza = replace(camera().zones[0], levels={"crowding": {"enter_persons": 3.0, "leave_persons": 4.0}})
+    scene.script.broken = {"crowding/plaza": "ZeroDivisionError: division by zero"}
+    with capture_logs() as logged:
+        scene.watch(replace(camera(), zones=(plaza,)), attempt=2)
+        for number in range(3):
+            scene.turn(scene.keyframe(2.0 * number, number % 2))
+        scene.steady_s += 2
+        scene.turn()
+    counters = scene.of("alive")[-1].fields["cameras"]["cam1"]
+    assert (counters["rule_errors"], counters["faults"], counters["detector_errors"]) == (3, 1, 0)
+    whys = [line["why"] for line in logged]
+    assert "leave_persons 4 must be below enter_persons 3" in whys[0]
+    assert whys[1:] == ["ZeroDivisionError: division by zero"]
 
 
 def test_of_keyframes_that_queue_up_only_the_newest_is_looked_at(scene: Scene) -> None:
