@@ -1,7 +1,11 @@
-"""What a child is asked about its cameras, and its answers: a masked picture, a sample, why, and what if."""
+"""What a child is asked about its cameras, and its answers: a masked picture, a sample, why, and what if.
+
+Answered one a turn, and at most half of the time: the cameras go on meanwhile, and a child that is silent for long is
+taken to be stuck.
+"""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,6 +29,8 @@ log = structlog.get_logger()
 FRESH_S = 10.0
 WAIT_S = 5.0
 """A picture is answered from a keyframe not older than FRESH_S, else from the next one within WAIT_S seconds."""
+LATEST_S = 7.0
+"""Whoever asked has given up after so long."""
 
 
 class Showing(Protocol):
@@ -54,78 +60,94 @@ class Asked(Protocol):
 
 @dataclass(frozen=True)
 class _Request:
-    number: int
-    camera_id: str
-    until_s: float
-    op: str
+    order: Message
+    asked_s: float
+
+    @property
+    def number(self) -> int:
+        return int(self.order.fields["request"])
 
 
 class Enquiries:
-    """Orders in by ``take``, answers out by ``tell``; ``answer`` once a turn for those that wait for a picture."""
+    """Orders in by ``take``, answers out by ``tell``; ``answer`` once a turn."""
 
     def __init__(
-        self, cameras: Mapping[str, Asked], decoder: KeyframeDecoder, eyes: Showing, tell: Callable[[bytes], None]
+        self,
+        cameras: Mapping[str, Asked],
+        decoder: KeyframeDecoder,
+        eyes: Showing,
+        tell: Callable[[bytes], None],
+        steady_s: Callable[[], float],
     ) -> None:
         self._cameras = cameras
         self._decoder = decoder
         self._eyes = eyes
         self._tell = tell
+        self._steady_s = steady_s
+        self._rests_until_s = steady_s()
         self._requests: list[_Request] = []
 
     def take(self, order: Message) -> None:
         """picture, sample, explain, rehearse."""
-        if order.op in ("picture", "sample"):
-            self._requests.append(_Request(order.fields["request"], order.fields["camera_id"], 0.0, order.op))
-        elif order.op in ("explain", "rehearse"):
-            self._recall(order)
+        self._requests.append(_Request(order, self._steady_s()))
 
-    def answer(self, steady_s: float) -> None:
-        """Requests for pictures that can be answered now, or no more."""
-        open_requests = []
+    def answer(self) -> None:
+        """The first request that can be answered now, and all that cannot be answered any more."""
+        now_s, waiting = self._steady_s(), list[_Request]()
+        is_free = now_s >= self._rests_until_s
         for request in self._requests:
-            camera = self._cameras.get(request.camera_id)
-            if camera and camera.newest and steady_s - camera.newest[0] <= FRESH_S:
-                self._show(request, camera, camera.newest[1])
-            elif camera and not request.until_s:
-                open_requests.append(replace(request, until_s=steady_s + WAIT_S))
-            elif camera and steady_s < request.until_s:
-                open_requests.append(request)
-            else:
+            camera, waited_s = self._cameras.get(request.order.fields["camera_id"]), now_s - request.asked_s
+            keyframe = _fresh(camera, now_s) if request.order.op in ("picture", "sample") else None
+            needs_picture = request.order.op in ("picture", "sample") and keyframe is None
+            if camera is None:
+                self._refuse(request.number, "unavailable", "the camera is not connected now: see its status")
+            elif needs_picture and waited_s >= WAIT_S:
                 self._refuse(request.number, "unavailable", "the camera has sent no picture lately: see its status")
-        self._requests = open_requests
+            elif waited_s >= LATEST_S:
+                self._refuse(request.number, "unavailable", "too much is asked at once; try again shortly")
+            elif needs_picture or not is_free:
+                waiting.append(request)
+            else:
+                is_free = False
+                self._answer(request, camera, keyframe)
+                self._rests_until_s = now_s + 2 * (self._steady_s() - now_s)
+        self._requests = waiting
 
-    def _recall(self, order: Message) -> None:
-        number, camera = order.fields["request"], self._cameras.get(order.fields["camera_id"])
-        if camera is None:
-            self._refuse(number, "unavailable", "the camera is not connected now: see its status")
-            return
+    def _answer(self, request: _Request, camera: Asked, keyframe: Keyframe | None) -> None:
+        order, pictures = request.order, list[bytes]()
         try:
-            if order.op == "explain":
+            if keyframe is not None:
+                told, pictures = self._shown(order, camera, keyframe)
+            elif order.op == "explain":
                 told = explained(camera.hindsight, order.fields)
             else:
                 told = rehearsed(camera.hindsight, camera.point, order.fields)
-            answer = encode("answer", {"request": number, "ok": True} | told)
-        except InvalidInput as error:
-            self._refuse(number, error.code, str(error))
+            answer = encode("answer", {"request": request.number, "ok": True} | told, pictures)
+        except (CameraCorrupt, InvalidInput) as error:
+            self._refuse(request.number, error.code, str(error))
             return
         except Exception:  # a question must not blind every camera
             log.exception("a question about a camera could not be answered", op=order.op)
-            self._refuse(number, "error", "the camera worker failed on this question; its log says why")
+            self._refuse(request.number, "error", "the camera worker failed on this question; its log says why")
             return
         self._tell(answer)
 
-    def _show(self, request: _Request, camera: Asked, keyframe: Keyframe) -> None:
-        try:
-            frame = self._decoder.decode(keyframe.codec, keyframe.annexb)
-        except CameraCorrupt as error:
-            self._refuse(request.number, error.code, str(error))
-            return
+    def _shown(self, order: Message, camera: Asked, keyframe: Keyframe) -> tuple[dict[str, Any], list[bytes]]:
+        """Raises CameraCorrupt."""
+        frame = self._decoder.decode(keyframe.codec, keyframe.annexb)
         pixels = bgr(frame, STILL_SIDE_PX)
-        fields: dict[str, Any] = {"request": request.number, "ok": True, "at_s": keyframe.at_s}
-        if request.op == "sample":
+        fields: dict[str, Any] = {"at_s": keyframe.at_s}
+        if order.op == "sample":
             fields["sample"] = self._eyes.sample(pixels).to_json()
         moved = camera.moved(luma(frame), keyframe.at_s)
-        self._tell(encode("answer", fields, [self._eyes.masked_still(pixels, moved=moved)]))
+        return fields, [self._eyes.masked_still(pixels, moved=moved)]
 
     def _refuse(self, number: int, code: str, message: str) -> None:
         self._tell(encode("answer", {"request": number, "ok": False, "code": code, "message": message}))
+
+
+def _fresh(camera: Asked | None, now_s: float) -> Keyframe | None:
+    """The camera's newest keyframe, if that shows what is there now."""
+    if camera is None or camera.newest is None or now_s - camera.newest[0] > FRESH_S:
+        return None
+    return camera.newest[1]

@@ -107,7 +107,7 @@ def replay(
     waiting = sorted(enumerate(ask_s), key=lambda ask: -ask[1])[-MOST_STILLS:]
     began_s = time.perf_counter()
     while not film.is_over:
-        while waiting and waiting[-1][1] <= film.read_s and film.pictures:
+        if waiting and waiting[-1][1] <= film.read_s and film.pictures:
             watcher.obey(Message("picture", {"request": waiting.pop()[0], "camera_id": camera.id}))
         watcher.turn(0.0)
         if progress:
@@ -116,6 +116,7 @@ def replay(
     cut = f"{footage.path.name} cannot be decoded from {seconds:.1f} s on" if ledger.has_failed else film.cut
     for number, _ in waiting:  # what was asked for after the last picture is shown by it
         watcher.obey(Message("picture", {"request": number, "camera_id": camera.id}))
+        watcher.turn(0.0)
     film.read_s += TELL_S
     watcher.turn(0.0)
     return Replayed(

@@ -138,7 +138,7 @@ class Watcher:
         """Cameras with a keyframe waiting, first come first: a newer keyframe keeps the older one's place."""
         self._hindsights: dict[str, Hindsight] = {}
         """Kept while a camera is not connected, too."""
-        self._enquiries = Enquiries(self._cameras, decoder, eyes, tell)
+        self._enquiries = Enquiries(self._cameras, decoder, eyes, tell, steady_s)
         self._told_s = 0.0
         self._faults: set[tuple[str, str]] = set()
         """Camera and kind of fault, of those that were logged."""
@@ -174,8 +174,8 @@ class Watcher:
             keyframe, camera.waiting = camera.waiting, None
             if keyframe:
                 self._guarded(camera, partial(self._look, camera, keyframe))
+        self._enquiries.answer()
         steady_s = self._steady_s()
-        self._enquiries.answer(steady_s)
         if steady_s - self._told_s >= TELL_S:
             self._told_s = steady_s
             counters = {camera_id: asdict(camera.counters) for camera_id, camera in self._cameras.items()}

@@ -1,6 +1,6 @@
 """A child's turns: with a receiver and a detector that are told what to say; pictures, decoder and gate are real."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -78,8 +78,10 @@ class Eyes:
 
     def __init__(self) -> None:
         self.told: list[tuple[Detections | None, np.ndarray | None]] = []
+        self.takes: Callable[[], None] = lambda: None
 
     def masked_still(self, pixels: Pixels, *, seen: Detections | None = None, moved: np.ndarray | None = None) -> bytes:
+        self.takes()
         self.told.append((seen, moved))
         return b"\xff\xd8\xff" + str(pixels.shape).encode()
 
@@ -291,6 +293,36 @@ def test_a_picture_is_of_the_newest_keyframe_or_of_the_next_one(scene: Scene) ->
     assert len(scene.of("answer")) == 2
 
 
+def test_however_much_is_asked_the_cameras_have_half_of_the_time_and_the_child_is_heard(scene: Scene) -> None:
+    """Sixteen pictures in one turn took longer than a child may be silent, and the parent ended it."""
+    scene.eyes.takes = lambda: setattr(scene, "steady_s", scene.steady_s + 1.0)
+    for number in range(16):
+        scene.watcher.obey(Message("picture", {"request": number, "camera_id": "cam1"}))
+    answered = []
+    for number in range(10):
+        scene.turn(scene.keyframe(2.0 * number, number % 2))
+        answered.append(len([message for message in scene.of("answer") if message.fields["ok"]]))
+        scene.steady_s += 0.5
+    assert max(np.diff([0, *answered])) == 1
+    assert 2 <= answered[-1] <= 7
+    assert len(scene.script.frames) == 10
+    assert {message.fields["message"] for message in scene.of("answer") if not message.fields["ok"]} == {
+        "too much is asked at once; try again shortly"
+    }
+    assert len(scene.of("answer")) == 16
+
+
+def test_a_question_that_breaks_something_costs_no_camera(scene: Scene) -> None:
+    def break_down() -> None:
+        raise RuntimeError("the encoder")
+
+    scene.turn(scene.keyframe(0.0))
+    scene.eyes.takes = break_down
+    assert asked_again(scene, "picture")["code"] == "error"
+    scene.turn(scene.keyframe(2.0, 1))
+    assert len(scene.script.frames) == 2
+
+
 def test_a_sample_is_a_masked_picture_with_what_the_model_saw_in_it(scene: Scene) -> None:
     scene.watcher.obey(Message("sample", {"request": 7, "camera_id": "cam1"}))
     scene.turn()
@@ -324,6 +356,7 @@ def test_pictures_of_a_large_camera_are_made_smaller(scene: Scene) -> None:
 
 def asked_again(scene: Scene, op: str, **fields: Any) -> Mapping[str, Any]:
     scene.watcher.obey(Message(op, {"request": 9, "camera_id": "cam1", **fields}))
+    scene.turn()
     answer = scene.of("answer")[-1].fields
     assert answer["request"] == 9
     return answer
