@@ -7,6 +7,7 @@ out by stdout, and it ends when its stdin does. It never retries: a camera that 
 import ctypes
 import os
 import queue
+import resource
 import signal
 import threading
 from collections.abc import Callable, Mapping
@@ -36,7 +37,7 @@ STDIN, STDOUT = 0, 1
 READ_BYTES = 1024 * 1024
 TURN_S = 0.1
 """How long an order may wait while no camera has anything to say."""
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
 """prctl(2)."""
 
 
@@ -118,9 +119,17 @@ def watch(settings: Mapping[str, Any], orders: Orders, tell: Callable[[bytes], N
             watcher.turn(TURN_S)
 
 
+def leave_no_dump() -> None:
+    """A decoder that crashes leaves no memory on disk, where unmasked pictures and passwords would be in it: no core
+    file, nor one by way of a program, which the limit alone does not stop (core(5))."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0)
+
+
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    leave_no_dump()
     orders = Orders()
     order = orders.first()
     settings = order.fields["settings"]

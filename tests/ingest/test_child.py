@@ -91,13 +91,15 @@ def test_it_watches_and_shows(plaza: RunningSimulator) -> None:
         shard.end()
 
 
-def test_it_ends_when_its_stdin_does() -> None:
+def test_it_leaves_no_memory_on_disk_and_ends_when_its_stdin_does() -> None:
     with subprocess.Popen(CHILD, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT) as process:
         assert process.stdin
         assert process.stdout
         process.stdin.write(encode("start", {"settings": SETTINGS}))
         process.stdin.flush()
         assert process.stdout.read(4)
+        limits = Path(f"/proc/{process.pid}/limits").read_text().splitlines()
+        assert next(line for line in limits if line.startswith("Max core")).split()[4:6] == ["0", "0"]
         process.stdin.close()
         began_s = time.monotonic()
         assert process.wait(5) == 0
