@@ -13,6 +13,9 @@ MAX_SEGMENTS = 10_000
 _PNG = b"\x89PNG\r\n\x1a\n"
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """JPEG markers that carry the size (ITU-T T.81, table B.1)."""
+_WITHOUT_LENGTH = frozenset({0x00, 0x01, *range(0xD0, 0xDA)})
+"""JPEG markers that no length follows; none belongs before the size. A decoder goes on right behind such a one: what we
+passed over as its segment could hold another size."""
 
 
 def check_picture(data: bytes) -> tuple[int, int]:
@@ -55,6 +58,8 @@ def _jpeg(data: bytes) -> tuple[int, int]:
         marker = data[at + 1]
         if marker == 0xFF:  # fill bytes may stand before a marker
             at += 1
+        elif marker in _WITHOUT_LENGTH:
+            raise InvalidInput("the JPEG is damaged: send it again")
         elif marker in _START_OF_FRAME:
             height_px, width_px = struct.unpack_from(">HH", data, at + 5)
             return width_px, height_px

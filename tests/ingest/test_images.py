@@ -37,6 +37,16 @@ def test_a_jpeg_with_exif_before_its_size() -> None:
     assert check_picture(plain[:2] + exif + plain[2:]) == (53, 37)
 
 
+@pytest.mark.parametrize("marker", [b"\xff\x01", b"\xff\xd0"])
+def test_a_size_behind_a_marker_without_length_is_not_passed_over(marker: bytes) -> None:
+    """OpenCV decodes the first of these pictures; we would have measured the second one."""
+    first, second = drawn(".jpg")[2:], b"\xff\xc0\x00\x11\x08\x00\x0a\x00\x0a" + bytes(20)
+    data = b"\xff\xd8" + marker + first.ljust(int.from_bytes(first[:2]), b"\0") + second
+    assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape == (37, 53, 3)
+    with pytest.raises(InvalidInput, match="damaged"):
+        check_picture(data)
+
+
 def test_bombs_and_giants_are_refused_by_their_header() -> None:
     with pytest.raises(TooLarge, match="50000×50000"):
         check_picture(PNG_BOMB)
