@@ -106,7 +106,7 @@ def _zone_faults(zones: Sequence[Zone]) -> list[Fault]:
         try:
             checked_text(zone.name, "the name")
             for kind in zone.kinds:
-                _check_seen(kind)
+                _check_seen(kind, zone)
             for said in (zone.levels, zone.night_levels):
                 for kind, levels in said.items():
                     _check_levels(kind, levels)
@@ -130,7 +130,12 @@ def _level_faults(by_place: Mapping[str, Levels]) -> list[Fault]:
     return faults
 
 
-def _check_seen(kind: str) -> None:
+def _check_seen(kind: str, zone: Zone) -> None:
+    if kind_of(kind).burst and zone.line is None:
+        raise InvalidInput(
+            f'{kind} needs a line across the gate\'s way, as in "line": [[0.4, 0.7], [0.6, 0.7]]: whoever steps over '
+            "it to its right-hand side goes in"
+        )
     if not kind_of(kind).by_camera:
         seen = ", ".join(sorted(code for code, kind in KINDS.items() if kind.by_camera))
         raise InvalidInput(f"{kind} is reported, no zone looks for it; a camera's zones look for: {seen}")

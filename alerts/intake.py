@@ -29,6 +29,8 @@ from alerts.vault import Vault
 from models import tables
 from models.alert import Alert, Command, CommandType, State
 from models.errors import Fault, InvalidInput, RateLimited, TooLarge
+from models.gate import KIND as GATE_EVENT
+from models.gate import signal_of
 from models.geo import GeoPoint
 from models.incident import Evidence, Incident, Phase, Severity, kind_of
 from models.people import SYSTEM, Permission
@@ -248,6 +250,11 @@ def _faults(report: Report, reporter: Reporter, grids: Grids, now_s: float) -> t
     told = number_of_a_person(report.text or "")
     if told is not None:
         faults.append(Fault("text", f"it holds {told}: what reaches the reporter goes into reporter.contact"))
+    if report.kind == GATE_EVENT:
+        try:
+            signal_of(report.measure or {}, now_s)
+        except InvalidInput as error:
+            faults.append(Fault("measure", str(error)))
     place = report.place or reporter.place
     if place is None:
         faults.append(Fault("geometry", "say where: this source has no registered place"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from models.alert import ENDED, Alert
+from models.gate import KIND as GATE_EVENT
 from models.incident import Evidence, Incident, Phase, Severity
 from models.incident_json import incident_to_json
 
@@ -63,6 +64,8 @@ def unfit(incident: Incident) -> str | None:
 
 def triage(incident: Incident, latest: Alert | None, now_s: float) -> Disposition:
     """``latest`` is the newest alert of the incident's fold key, open or ended."""
+    if incident.kind == GATE_EVENT and "event" in incident.measure:
+        return Disposition(Action.SUPPRESS, "a gate says what it does: kept beside what its camera sees, no alert")
     if latest is not None and latest.state not in ENDED:
         age_s = max(0.0, now_s - latest.created_s)
         return Disposition(Action.MERGE, f"alert {latest.id} of this place is open since {age_s:.0f} s")

@@ -68,7 +68,8 @@ class ZoneGiven(Body):
     """A part of the picture: corners as fractions of its width and height, x right, y down. ``hours`` null: always.
 
     ``levels`` go before those of the zone template that it names, those before the camera's (``vision.levels``), and
-    these before the kind's; ``night_levels`` hold in the camera's night (``vision.night``). ``template``: its code."""
+    these before the kind's; ``night_levels`` hold in the camera's night (``vision.night``). ``template``: its code.
+    ``line``: across a gate's way, from point to point; whoever steps over it to its right-hand side goes in."""
 
     id: str
     name: Name
@@ -78,6 +79,7 @@ class ZoneGiven(Body):
     night_levels: Free = Field(default_factory=dict)
     hours: HoursGiven | None = None
     template: Annotated[Text, Field(min_length=1, max_length=64, examples=["square-evening"])] | None = None
+    line: Annotated[list[tuple[Number, Number]], Field(min_length=2, max_length=2)] | None = None
 
 
 class ControlPointGiven(Body):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from detectors import crowding, ebike, gate, intrusion, left_object, obstruction
+from detectors import crowding, ebike, gate, held_open, intrusion, left_object, obstruction, tailgating
 from detectors.rule import Rule
 
 RULES: Mapping[str, Rule[Any]] = MappingProxyType(
@@ -18,6 +18,8 @@ RULES: Mapping[str, Rule[Any]] = MappingProxyType(
             left_object.RULE,
             gate.QUEUE,
             gate.BLOCKED,
+            tailgating.RULE,
+            held_open.RULE,
         )
     }
 )

@@ -1,7 +1,8 @@
 """The detector: a frame and what was known before, to sightings and what is known now."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,22 +11,29 @@ from numpy.typing import NDArray
 from detectors.boxes import Tiling
 from detectors.catalog import RULES
 from detectors.counting import MIN_SCORE
+from detectors.crossing import Crossing, Walkers, gates, surroundings, walk
 from detectors.crowding import KIND as CROWDING
 from detectors.density import DensityMap
 from detectors.headcount import PERSONS, needs_closer
 from detectors.rule import Observation, Rule
+from detectors.tracking import WEAK
 from models.camera import CameraPoint, Zone, zone_at, zone_with_levels
 from models.detections import Detections
 from models.errors import Fault, InvalidInput
 from models.frame import Frame, Pixels
+from models.gate import GateLog
 from models.geo import GroundPlane
-from models.incident import Sighting
+from models.incident import Sighting, kind_of
 
 STATE_VERSION = 1
 LOOK_SCORE = 0.2
 """Lowest score of a box that is looked for. Before a picture is shown it is looked at again for what must be masked."""
 _MISTAKES = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """What a rule raises that has a mistake in it: it costs that zone and kind the look, not the others."""
+
+
+BURST_SIDE_PX = 320
+"""What is around a gate is looked at in so many pixels, five times a second."""
 
 
 class Sight(Protocol):
@@ -53,7 +61,8 @@ class Counting(Protocol):
 class Look:
     """What perception saw at one moment of the frame clock (``at_s``, Unix seconds), in pixels of that picture.
 
-    ``closer``: what a look twice as close found, where one was taken.
+    ``closer``: what a look twice as close found, where one was taken. ``crossings``: of a look between keyframes, by
+    zone, see ``pursue``; None of a keyframe. ``gate``: what the camera's gates say, None where none reports.
     """
 
     at_s: float
@@ -64,6 +73,8 @@ class Look:
     bgr: Pixels | None = None
     density: DensityMap | None = None
     closer: Detections | None = None
+    crossings: Mapping[str, tuple[Crossing, ...]] | None = None
+    gate: GateLog | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +106,9 @@ class Detector:
         self._tiling = tiling or Tiling()
         self._crowds = crowds
 
-    def observe(self, camera: CameraPoint, frame: Frame, state: Mapping[str, Any]) -> Observed:
+    def observe(
+        self, camera: CameraPoint, frame: Frame, state: Mapping[str, Any], gate: GateLog | None = None
+    ) -> Observed:
         """One frame further. ``state`` is the last ``Observed.state`` of this camera, or {} for none.
 
         A zone that cannot be judged (see ``faults``) says so in its reasons and does not keep the others from it.
@@ -114,8 +127,40 @@ class Detector:
             closer = self._perception.look(frame.bgr, tiling.closer(), MIN_SCORE).detections
         size_px = (frame.width_px, frame.height_px)
         found = sight.detections.where(_is_of_use(sight.detections))
-        look = Look(frame.at_s, *size_px, found, sight.model, frame.bgr, density, closer)
+        look = Look(frame.at_s, *size_px, found, sight.model, frame.bgr, density, closer, gate=gate)
         return judge(camera, look, state)
+
+    def follow(
+        self,
+        camera: CameraPoint,
+        frame: Frame,
+        state: Mapping[str, Any],
+        walkers: Walkers,
+        gate: GateLog | None = None,
+    ) -> tuple[Observed, Walkers]:
+        """A look between keyframes at what is around the camera's gates, of which it has one at least.
+
+        Raises InvalidInput for a frame that is not after the last one that was followed.
+        """
+        found, model = self._around(gates(camera), frame)
+        look = Look(frame.at_s, frame.width_px, frame.height_px, found, model, frame.bgr, gate=gate)
+        return pursue(camera, look, state, walkers)
+
+    def _around(self, zones: Sequence[Zone], frame: Frame) -> tuple[Detections, str]:
+        """And the model. Only a part of the picture, and that smaller: five looks a second cost a share of a core."""
+        left, top, right, bottom = surroundings(zones)
+        x, y = int(left * frame.width_px), int(top * frame.height_px)
+        part = frame.bgr[y : math.ceil(bottom * frame.height_px), x : math.ceil(right * frame.width_px)]
+        sight = self._perception.look(np.ascontiguousarray(part), Tiling(long_side_px=BURST_SIDE_PX), WEAK)
+        found = sight.detections
+        return replace(found, boxes_px=found.boxes_px + np.array([x, y, x, y], np.float32)), sight.model
+
+
+def pursue(camera: CameraPoint, look: Look, state: Mapping[str, Any], walkers: Walkers) -> tuple[Observed, Walkers]:
+    """Who stepped over the lines of the camera's gates, and what the rules of gates make of it; the others rest."""
+    size_px = (look.width_px, look.height_px)
+    walkers, crossings = walk(walkers, gates(camera), look.at_s, look.detections, *size_px)
+    return judge(camera, replace(look, crossings=crossings), state), walkers
 
 
 def judge(camera: CameraPoint, look: Look, state: Mapping[str, Any]) -> Observed:
@@ -128,6 +173,9 @@ def judge(camera: CameraPoint, look: Look, state: Mapping[str, Any]) -> Observed
     broken: dict[str, str] = {}
     running = False
     for key, zone, rule in _watches(camera):
+        if look.crossings is not None and not kind_of(rule.kind).burst:
+            kept |= {key: known[key]} if key in known else {}
+            continue
         seen = Observation(
             camera=camera,
             zone=zone_at(camera, zone, look.at_s),
@@ -140,6 +188,8 @@ def judge(camera: CameraPoint, look: Look, state: Mapping[str, Any]) -> Observed
             bgr=look.bgr,
             density=look.density,
             closer=look.closer,
+            crossings=None if look.crossings is None else look.crossings.get(zone.id, ()),
+            gate=look.gate,
         )
         try:
             step = rule.step(rule.restore(known.get(key)), seen)

@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from detectors.crossing import Crossing
 from detectors.density import DensityMap
 from models.camera import CameraPoint, Zone
 from models.detections import Detections
 from models.errors import InvalidInput
 from models.frame import Pixels
+from models.gate import GateLog
 from models.geo import GroundPlane
 from models.incident import Sighting, kind_of
 
@@ -22,7 +24,8 @@ class Observation:
     None for a camera that is not calibrated. ``model`` is name and version of the weights that saw them. ``bgr``: the
     picture, for rules that compare what stands somewhere with what stood there. ``density``: how many persons a crowd
     counter sees where, None where none is installed. ``closer``: what a look twice as close found in this picture, None
-    where none was taken.
+    where none was taken. ``crossings``: who stepped over the zone's line since the last look, None where people are not
+    followed. ``gate``: what the camera's gates say, None where none reports.
     """
 
     camera: CameraPoint
@@ -36,6 +39,8 @@ class Observation:
     bgr: Pixels | None = None
     density: DensityMap | None = None
     closer: Detections | None = None
+    crossings: tuple[Crossing, ...] | None = None
+    gate: GateLog | None = None
 
     @property
     def is_watched(self) -> bool:

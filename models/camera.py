@@ -159,6 +159,11 @@ class Shared:
     hours: Hours | None = None
 
 
+Line = tuple[tuple[float, float], tuple[float, float]]
+"""From point to point, picture fractions."""
+SHORTEST_LINE = 0.01
+
+
 @dataclass(frozen=True)
 class Zone:
     """A part of the picture that rules watch: a polygon of picture fractions (x right, y down, 0..1).
@@ -177,6 +182,7 @@ class Zone:
     night_levels: Levels = field(default_factory=dict)
     template: str | None = None
     shared: Shared | None = None
+    line: Line | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_\-]{1,40}", self.id):
@@ -187,10 +193,20 @@ class Zone:
             raise InvalidInput(f"zone {self.id}: a polygon has 3 to 100 corners, not {len(self.polygon)}")
         if not all(math.isfinite(v) and 0 <= v <= 1 for corner in self.polygon for v in corner):
             raise InvalidInput(f"zone {self.id}: corners are fractions of the picture, 0 to 1")
+        if self.line is not None:
+            _check_line(self.id, self.line)
         if not self.kinds:
             raise InvalidInput(f"zone {self.id}: name at least one incident kind to watch for")
         if len(set(self.kinds)) != len(self.kinds):
             raise InvalidInput(f"zone {self.id}: each incident kind is named once")
+
+
+def _check_line(zone_id: str, line: Line) -> None:
+    (x1, y1), (x2, y2) = line
+    if not all(math.isfinite(v) and 0 <= v <= 1 for v in (x1, y1, x2, y2)):
+        raise InvalidInput(f"zone {zone_id}: the ends of its line are fractions of the picture, 0 to 1")
+    if math.hypot(x2 - x1, y2 - y1) < SHORTEST_LINE:
+        raise InvalidInput(f"zone {zone_id}: its line is too short to be crossed: draw it across the gate's way")
 
 
 def check_template_code(code: str) -> None:
@@ -250,12 +266,13 @@ def _joined(kind: str, said: list[Levels]) -> Mapping[str, float]:
 
 
 def zone_to_json(zone: Zone) -> dict[str, Any]:
-    """Without what is not set of hours, night and template."""
+    """Without what is not set of hours, night, template and line."""
     told = {
         "hours": None if zone.hours is None else hours_to_json(zone.hours),
         "night_levels": levels_to_json(zone.night_levels),
         "template": zone.template,
         "shared": None if zone.shared is None else shared_to_json(zone.shared),
+        "line": None if zone.line is None else [list(end) for end in zone.line],
     }
     return {name: value for name, value in told.items() if value} | {
         "id": zone.id,
@@ -277,7 +294,13 @@ def zone_from_json(data: Mapping[str, Any]) -> Zone:
         night_levels=data.get("night_levels") or {},
         template=data.get("template"),
         shared=shared_from_json(data["shared"]) if data.get("shared") else None,
+        line=_line(data["line"]) if data.get("line") else None,
     )
+
+
+def _line(data: Any) -> Line:
+    (x1, y1), (x2, y2) = data
+    return ((float(x1), float(y1)), (float(x2), float(y2)))
 
 
 def shared_to_json(shared: Shared) -> dict[str, Any]:

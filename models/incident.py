@@ -49,6 +49,8 @@ class Kind:
     """An incident kind: names for people, a default severity, parameters, and the GB/T 28181 alarm type if one fits.
 
     ``by_camera``: a rule looks for it in the zones of a camera. People and other systems may report every kind.
+    ``burst``: keyframes do not show it: people are followed across the zone's line, five looks a second while somebody
+    is near.
     """
 
     code: str
@@ -58,6 +60,7 @@ class Kind:
     gbt28181: str | None = None
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     by_camera: bool = False
+    burst: bool = False
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -164,8 +167,32 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 },
                 by_camera=True,
             ),
-            Kind("gate_tailgating", "尾随通行", "Tailgating at a gate", Severity.YELLOW),
-            Kind("gate_held_open", "门禁长时间未关", "Gate held open", Severity.YELLOW),
+            Kind(
+                "gate_tailgating",
+                "尾随通行",
+                "Tailgating at a gate",
+                Severity.YELLOW,
+                None,
+                {
+                    "window_s": Parameter("s", 8.0, 0.5, 60.0),
+                    "clock_s": Parameter("s", 2.0, 0.0, 30.0),
+                    "settle_s": Parameter("s", 4.0, 0.0, 30.0),
+                    "single_s": Parameter("s", 0.0, 0.0, 60.0),
+                    "both_ways": Parameter("(0 or 1)", 0.0, 0.0, 1.0),
+                    "leave_s": Parameter("s", 20.0, 0.0, 3600.0),
+                },
+                by_camera=True,
+                burst=True,
+            ),
+            Kind(
+                "gate_held_open",
+                "门禁长时间未关",
+                "Gate held open",
+                Severity.YELLOW,
+                None,
+                {"dwell_s": Parameter("s", 60.0, 5.0, 3600.0)},
+                by_camera=True,
+            ),
             Kind("gate_event", "门禁闸机事件", "Gate event", Severity.BLUE),
             Kind("gate_fault", "门禁闸机故障", "Gate fault", Severity.YELLOW, "DeviceTamper"),
             Kind("other", "其他", "Other", Severity.YELLOW),

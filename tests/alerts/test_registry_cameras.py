@@ -272,6 +272,7 @@ def test_codes_of_cameras(code: str) -> None:
         ({"zones": (zone(), zone())}, "zones[z1]"),
         ({"zones": tuple(zone(id=f"z{i}") for i in range(51))}, "zones"),
         ({"zones": (zone(name="\x00"),)}, "zones[z1]"),
+        ({"zones": (zone(kinds=("gate_tailgating",)),)}, "zones[z1]"),
         ({"zones": (zone(kinds=("face_match",)),)}, "zones[z1]"),
         ({"zones": (zone(levels={"crowding": {"enter_persons": -1.0}}),)}, "zones[z1]"),
         ({"zones": (zone(levels={"crowding": {"enter_persons": float("nan")}}),)}, "zones[z1]"),
