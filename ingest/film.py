@@ -4,6 +4,7 @@ A video in H.264 or H.265 gives its keyframes as they are. All else – another 
 – is decoded and encoded again as keyframes, so that the pipeline behind is the one that cameras go through.
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -244,8 +245,8 @@ def _thinned(
             yield at_s, None
             continue
         yield at_s, frame
-        while every_s and due_s <= at_s + slack_s:
-            due_s += every_s
+        if every_s:  # time stamps may leap by years
+            due_s = every_s * (math.floor((at_s + slack_s) / every_s) + 1)
 
 
 def _encoded(frames: Iterable[tuple[float, VideoFrame | None]]) -> Iterator[Read]:

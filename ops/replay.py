@@ -83,7 +83,7 @@ class Result:
 def open_pipeline(settings: Settings) -> tuple[Detector, Eyes]:
     """The detector and masking that the camera worker runs with these settings. Raises ModelRefused."""
     eyes = open_eyes(child_program(settings, {}).settings)
-    return Detector(eyes.perception, eyes.tiling), eyes
+    return Detector(eyes.perception, eyes.tiling, eyes.crowds), eyes
 
 
 def judge_footage(

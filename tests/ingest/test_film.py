@@ -5,9 +5,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 
 from ingest.decode import KeyframeDecoder
-from ingest.film import Film, Footage
+from ingest.film import Film, Footage, _thinned
 from ingest.stream import Keyframe
 from models.camera import SourceUrl
 from models.errors import InvalidInput
@@ -46,6 +47,13 @@ def test_another_rate_takes_as_many_pictures(clip: Path, every_s: float, wanted:
     _, keyframes = played(Footage.open(clip), every_s)
     assert len(keyframes) == wanted
     assert [round(keyframe.at_s - 1000.0, 3) for keyframe in keyframes[:3]] == [0.0, every_s, 2 * every_s]
+
+
+def test_time_stamps_that_leap_cost_no_time() -> None:
+    """Of a damaged file they say any number: the next picture's moment is reckoned, not counted up to."""
+    frames = [(at_s, VideoFrame(16, 16)) for at_s in (0.0, 0.4, 1e12, 1e12 + 0.2, 1e12 + 0.5)]
+    kept = [at_s for at_s, frame in _thinned(frames, 0.5, 10.0) if frame]
+    assert kept == [0.0, 1e12, 1e12 + 0.5]
 
 
 def test_what_is_encoded_again_looks_as_it_did(clip: Path) -> None:

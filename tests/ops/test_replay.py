@@ -5,13 +5,17 @@ import re
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 import wangge
 from models.errors import InvalidInput
-from ops.replay import Result, judge_footage
+from models.frame import Frame
+from models.settings import read_settings
+from ops.replay import Result, judge_footage, open_pipeline
 from ops.replay_report import report_html
 from ops.replay_truth import camera_of
+from tests.detectors.tiny_models import tiny_map, write_zoo
 from tests.ops.replay_scene import Eyes, detector, document, draw, frame, truth
 
 
@@ -39,6 +43,16 @@ def test_every_rate_finds_what_happens_and_counts_who_is_there(result: Result) -
         assert (rated.score.counts.mae, rated.score.counts.correlation) == (0.0, pytest.approx(1.0))
     assert [kind.kind for kind in result.rates[0].score.kinds][:3] == ["intrusion", "crowding", "camera_black"]
     assert result.notes == ()
+
+
+def test_the_pipeline_counts_crowds_as_the_worker_does(tmp_path: Path) -> None:
+    model = tiny_map().SerializeToString()
+    zoo = write_zoo(tmp_path, model, layout="density", labels=["person"])
+    settings = read_settings({"WANGGE_ZOO": str(zoo), "WANGGE_DENSITY_MODEL": "tiny"})
+    crowded = camera_of(truth().camera)
+    seen, _ = open_pipeline(settings)
+    observed = seen.observe(crowded, Frame("c", 0.0, np.full((64, 64, 3), 255, np.uint8)), {})
+    assert [said for said in observed.reasons.values() if "by tiny@" in said[0]]
 
 
 def test_the_gate_keeps_the_detector_from_what_has_not_changed(result: Result) -> None:
