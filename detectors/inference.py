@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from detectors.zoo.layouts import LAYOUTS
-from detectors.zoo.manifest import MAX_BYTES, ZooEntry, read_model
+from detectors.zoo.manifest import MAX_BYTES, MAX_SIDE_PX, ZooEntry, read_model
 from detectors.zoo.outputs import Outputs, Task
 from models.errors import ModelRefused
 from models.frame import Pixels
@@ -207,6 +207,8 @@ def _refuse_signature(entry: ZooEntry, session: Any) -> None:
     for shape in shapes:
         if any(isinstance(side, int) and (side <= 0 or side % step) for side in shape[2:]):
             raise ModelRefused(f"{entry.name}: the model's input sides {shape[2:]} are not multiples of {step}")
+        if any(isinstance(side, int) and side > MAX_SIDE_PX for side in shape[2:]):
+            raise ModelRefused(f"{entry.name}: the model's input sides {shape[2:]} are more than {MAX_SIDE_PX} pixels")
     declared = {output.name: output.type for output in session.get_outputs()}
     needed = [*_reads(entry, session).values()]
     missing = [name for name in needed if name not in declared]

@@ -134,7 +134,8 @@ class Perception(_Loaded):
         features = tuple(
             FeatureMap(left, top, int(name.split("_")[1]) / across, outputs[name][0]) for name in self._network.features
         )
-        return _Glance(boxes[solid], scores[solid], labels[solid], features)
+        # A sigmoid that was rounded may be a little above 1, and no confidence is.
+        return _Glance(boxes[solid], np.minimum(scores[solid], np.float32(1)), labels[solid], features)
 
 
 class CrowdCounter(_Loaded):

@@ -29,7 +29,9 @@ USES: Mapping[str, tuple[Task, str | None]] = MappingProxyType(
 )
 """What a model is used for: the task that takes, and the label that it cannot do without."""
 RESIZES = ("letterbox", "shrink", "stretch")
-MAX_TEXT = 500
+MAX_TEXT, MAX_NAME = 500, 100
+MAX_SIDE_PX = 4096
+"""Of a model's input."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def read_entries(path: Path) -> Mapping[str, ZooEntry]:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelRefused(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelRefused(f"{path} is not TOML: {error}") from None
     return {name: _entry(name, fields, path.parent) for name, fields in table.items()}
 
@@ -182,16 +184,18 @@ def _entry(name: str, fields: Any, folder: Path) -> ZooEntry:
         )
     except KeyError as error:
         raise ModelRefused(f"{name}: the zoo entry lacks {error.args[0]!r}") from None
-    except (TypeError, ValueError) as error:
-        raise ModelRefused(f"{name}: the zoo entry cannot be read: {error}") from None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ModelRefused(f"{name[:MAX_NAME]}: the zoo entry cannot be read: {error}") from None
     fault = _fault(entry, folder.resolve())
     if fault:
-        raise ModelRefused(f"{name}: {fault}")
+        raise ModelRefused(f"{name[:MAX_NAME]}: {fault}")
     return entry
 
 
 def _fault(entry: ZooEntry, folder: Path) -> str | None:
     spec = entry.input
+    if len(entry.name) > MAX_NAME or not entry.name.isprintable():
+        return f"a model's name is at most {MAX_NAME} characters that show: alerts name it"
     if not entry.path.is_relative_to(folder):
         return "the model file must lie beside its zoo.toml"
     if entry.layout not in LAYOUTS:
@@ -203,8 +207,8 @@ def _fault(entry: ZooEntry, folder: Path) -> str | None:
         return "labels must be 1 to 10000 different names"
     if not 1 <= spec.multiple_px <= 256:
         return f"multiple_px must be 1 to 256, not {spec.multiple_px}"
-    if not 32 <= spec.long_side_px <= 4096 or spec.long_side_px % spec.multiple_px:
-        return f"long_side_px must be 32 to 4096 and a multiple of {spec.multiple_px}, not {spec.long_side_px}"
+    if not 32 <= spec.long_side_px <= MAX_SIDE_PX or spec.long_side_px % spec.multiple_px:
+        return f"long_side_px must be 32 to {MAX_SIDE_PX} and a multiple of {spec.multiple_px}, not {spec.long_side_px}"
     if spec.channels not in ("bgr", "rgb"):
         return f"channels must be bgr or rgb, not {spec.channels!r}"
     if not all(math.isfinite(v) for v in (*spec.mean, *spec.std)) or min(spec.std) <= 0:

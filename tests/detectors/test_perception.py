@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from tiny_models import REACH, tiny_nanodet, write_zoo
+from tiny_models import REACH, constant_model, tiny_nanodet, write_zoo
 
 from detectors.boxes import Tiling
 from detectors.perception import Perception
@@ -73,6 +73,17 @@ def test_two_tiles_that_see_the_same_thing_report_it_once(tiny: Perception) -> N
         assert len(alone.detections) >= 1
 
 
+def test_no_score_is_above_one(tmp_path: Path) -> None:
+    boxes = np.array([[[0.5, 0.5, 0.2, 0.2]]])
+    logits = np.array([[[90.0, -90.0]]])
+    sure = load(tmp_path, constant_model({"logits": logits, "pred_boxes": boxes}), layout="detr")
+    assert sure.look(np.zeros((64, 64, 3), np.uint8), Tiling(), 0.5).detections.scores.max() <= 1
+    over = np.zeros((1, 6, 84), np.float32)
+    over[0, :, 0] = [32, 32, 16, 16, 1.0009, 0]
+    rounded = load(tmp_path, constant_model({"output0": over}), layout="yolov8")
+    assert rounded.look(np.zeros((64, 64, 3), np.uint8), Tiling(), 0.5).detections.scores.tolist() == [1.0]
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (3, 7), (2160, 3840)])
 def test_a_picture_of_any_shape_is_looked_at(tiny: Perception, shape: tuple[int, int]) -> None:
     seen = tiny.look(np.full((*shape, 3), 255, np.uint8), Tiling(2, 2), 0.5)
@@ -128,6 +139,7 @@ def too_few_cells() -> onnx.ModelProto:
         (lambda: tiny_nanodet(bins=8), r"boxes_8 has shape \(1, 64, 32\), expected \(1, 64, 44\)"),
         (lambda: tiny_nanodet(dtype=TensorProto.FLOAT16), r"must be tensor\(float\): scores_8 is tensor\(float16\)"),
         (lambda: tiny_nanodet(side=60), r"sides \[60, 60\] are not multiples of 32"),
+        (lambda: tiny_nanodet(side=1 << 20), r"sides \[1048576, 1048576\] are more than 4096 pixels"),
         (no_such_outputs, "lacks: scores_32, boxes_32"),
         (two_inputs, "one input of shape"),
         (grey_input, "one input of shape|not a model that ONNX Runtime can run"),

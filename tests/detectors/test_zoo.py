@@ -49,6 +49,7 @@ def test_a_card_says_what_is_known_and_nothing_else(tmp_path: Path) -> None:
         (b"\xff\xfe", "is not TOML"),
         (b"tiny = 3", "cannot be read"),
         (b"[tiny]\nfile = 'x'", "lacks 'input'"),
+        (b"tiny = " + b"[" * 5000, "is not TOML"),
     ],
 )
 def test_a_zoo_that_is_none_is_refused(tmp_path: Path, text: bytes, sentence: str) -> None:
@@ -79,6 +80,7 @@ def test_a_missing_zoo_says_so(tmp_path: Path) -> None:
         ({"multiple_px": 0}, "must be 1 to 256"),
         ({"channels": "grey"}, "bgr or rgb, not 'grey'"),
         ({"mean": [1.0, 2.0]}, "cannot be read"),
+        ({"mean": [10**400, 1.0, 1.0]}, "cannot be read"),
         ({"std": [1.0, 0.0, 1.0]}, "std above 0"),
         ({"resize": "crop"}, "resize must be one of letterbox, shrink, stretch, not 'crop'"),
         ({"fill": 256}, "fill must be 0 to 255, not 256"),
@@ -87,6 +89,13 @@ def test_a_missing_zoo_says_so(tmp_path: Path) -> None:
 def test_a_wrong_field_is_refused_by_name(tmp_path: Path, changes: dict[str, object], sentence: str) -> None:
     with pytest.raises(ModelRefused, match=sentence):
         read_zoo(write_zoo(tmp_path, b"", **changes))
+
+
+def test_a_name_that_no_alert_could_hold_is_refused(tmp_path: Path) -> None:
+    path = write_zoo(tmp_path, b"")
+    path.write_text(path.read_text().replace("[tiny", "[" + "t" * 101))
+    with pytest.raises(ModelRefused, match="at most 100 characters"):
+        read_zoo(path)
 
 
 def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
