@@ -48,6 +48,8 @@ class Sight(Protocol):
 class Eyes(Protocol):
     """What the detector needs of ``perception.Perception``."""
 
+    @property
+    def model(self) -> str: ...
     def look(self, bgr: Pixels, tiling: Tiling, min_score: float) -> Sight: ...
 
 
@@ -116,7 +118,7 @@ class Detector:
         watches_crowds = any(CROWDING in zone.kinds for zone in camera.zones)
         tiling, low = self._tiling, LOOK_SCORE
         fitted = camera.vision.counting
-        if watches_crowds and fitted is not None:
+        if watches_crowds and fitted is not None and fitted.model == self._perception.model:
             tiling = Tiling(fitted.columns, fitted.rows, long_side_px=fitted.long_side_px)
             low = min(low, fitted.lowest_score)
         sight = self._perception.look(frame.bgr, tiling, low)

@@ -46,6 +46,7 @@ class FakeEyes:
     def __init__(self, count: int) -> None:
         self.count = count
         self.asked: list[tuple[Tiling, float]] = []
+        self.model = "fake@1"
 
     def look(self, bgr: Pixels, tiling: Tiling, min_score: float) -> Sight:
         del bgr
@@ -87,6 +88,14 @@ def test_a_calibrated_camera_is_looked_at_as_it_was_calibrated_where_it_counts_c
     intruders = replace(CAMERA.zones[0], kinds=("intrusion",), levels={})
     Detector(eyes).observe(replace(camera, zones=(intruders,)), frame(0), {})
     assert eyes.asked[1:] == [(Tiling(), LOOK_SCORE)]
+
+
+def test_a_calibration_for_another_model_counts_for_nothing() -> None:
+    counting = Counting("other@1", 2, 3, 320, ((0.1, 0.5),), 10, 41, 2.4, 4.9)
+    eyes = FakeEyes(4)
+    observed = Detector(eyes).observe(replace(CAMERA, vision=Vision(counting=counting)), frame(0), {})
+    assert eyes.asked == [(Tiling(), LOOK_SCORE)]
+    assert "4 persons (uncalibrated count: it was calibrated for other@1)" in observed.reasons["crowding/a"][0]
 
 
 def test_of_what_a_calibrated_look_finds_below_the_usual_score_only_persons_are_kept() -> None:

@@ -71,6 +71,8 @@ class Seen:
 class Bright:
     """Perception that takes what is white for a person."""
 
+    model = "drawn@1"
+
     def look(self, bgr: Pixels, tiling: Tiling, min_score: float) -> Seen:
         del tiling, min_score
         rows, columns = np.nonzero(bgr.min(axis=2) > 200)
