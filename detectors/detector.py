@@ -122,15 +122,22 @@ class Detector:
             tiling = Tiling(fitted.columns, fitted.rows, long_side_px=fitted.long_side_px)
             low = min(low, fitted.lowest_score)
         sight = self._perception.look(frame.bgr, tiling, low)
-        density = closer = None
-        if watches_crowds and self._crowds:
-            density = self._crowds.count(frame.bgr)
-        elif watches_crowds and needs_closer(sight.detections, frame.at_s, _closer_s(state)):
+        density, broken = self._density(frame) if watches_crowds else (None, {})
+        closer = None
+        if watches_crowds and density is None and needs_closer(sight.detections, frame.at_s, _closer_s(state)):
             closer = self._perception.look(frame.bgr, tiling.closer(), MIN_SCORE).detections
         size_px = (frame.width_px, frame.height_px)
         found = sight.detections.where(_is_of_use(sight.detections))
         look = Look(frame.at_s, *size_px, found, sight.model, frame.bgr, density, closer, gate=gate)
-        return judge(camera, look, state)
+        observed = judge(camera, look, state)
+        return replace(observed, broken={**observed.broken, **broken})
+
+    def _density(self, frame: Frame) -> tuple[DensityMap | None, dict[str, str]]:
+        """And why there is none, if the counter gives no numbers: then boxes are counted, which the reasons say."""
+        try:
+            return (self._crowds.count(frame.bgr) if self._crowds else None), {}
+        except InvalidInput as error:
+            return None, {"crowd counter": str(error)}
 
     def follow(
         self,

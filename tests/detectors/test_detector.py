@@ -1,4 +1,5 @@
 import json
+import math
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -188,7 +189,7 @@ class Counter:
     """Counts the pictures that it was asked about, as persons."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.asked: float = 0
 
     def count(self, bgr: Pixels) -> DensityMap:
         del bgr
@@ -205,6 +206,16 @@ def test_crowds_are_counted_where_a_zone_asks_for_it_and_nowhere_else() -> None:
     other = replace(CAMERA, zones=(replace(CAMERA.zones[0], kinds=("intrusion",), levels={}),))
     assert detector.observe(other, frame(1), {}).look.density is None
     assert counter.asked == 1
+
+
+def test_a_crowd_counter_that_gives_no_numbers_is_told_of_and_boxes_are_counted() -> None:
+    counter = Counter()
+    counter.asked = math.inf
+    mixed = (CAMERA.zones[0], replace(CAMERA.zones[1], kinds=("intrusion",), levels={}))
+    observed = Detector(FakeEyes(4), crowds=counter).observe(replace(CAMERA, zones=mixed), frame(0), {})
+    assert "finite" in observed.broken["crowd counter"]
+    assert "4 persons (uncalibrated count)" in observed.reasons["crowding/a"][0]
+    assert "4 persons" in observed.reasons["intrusion/b"][0]
 
 
 def test_a_kind_that_no_rule_sees_is_passed_over() -> None:
