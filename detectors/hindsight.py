@@ -1,8 +1,7 @@
 """Hindsight: what a camera saw and what its rules said in the last hour, kept so that a person can ask why.
 
-Kept are boxes and sentences, never pictures, in memory alone: some 10 MB for an hour of a hundred boxes a second. With
-them a zone that is not set up yet can be tried on what has been: what would it have raised? Pure: time is the frame
-clock's.
+Kept are boxes, density maps and sentences, never pictures, in memory alone (see ``moments``). With them a zone that is
+not set up yet can be tried on what has been: what would it have raised? Pure: time is the frame clock's.
 """
 
 import re
@@ -12,12 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from detectors.detector import Look, judge
+from detectors.moments import KEPT_S, Moments
 from models.camera import CameraPoint
 from models.incident import Phase, Sighting
 
-KEPT_S = 3600.0
-MOST_MOMENTS = 4000
-"""An hour of a keyframe a second, and some more; of a busier camera less than an hour is kept."""
 MOST_SAID = 100
 """Kept of what is said of a zone and kind; the oldest goes."""
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -44,6 +41,8 @@ class Sayings:
         self._said: dict[str, deque[Said]] = {}
 
     def hear(self, at_s: float, reasons: Mapping[str, tuple[str, ...]]) -> None:
+        for key in [key for key, said in self._said.items() if said[-1].until_s < at_s - KEPT_S]:
+            del self._said[key]  # of a zone that there is no more
         for key, sentences in reasons.items():
             text = "; ".join(sentences)
             said = self._said.setdefault(key, deque(maxlen=MOST_SAID))
@@ -84,18 +83,21 @@ class Hindsight:
     """Of one camera. Forgets by itself what is older than ``KEPT_S``."""
 
     def __init__(self) -> None:
-        self._moments: deque[tuple[float, Look]] = deque(maxlen=MOST_MOMENTS)
+        self._moments = Moments()
         self._sayings = Sayings()
 
     def looked(self, look: Look, reasons: Mapping[str, tuple[str, ...]]) -> None:
         """A picture that the detector looked at, and what the rules said of it."""
-        self._keep(look.at_s, replace(look, bgr=None, density=None))
+        self._moments.look(look)
         self._sayings.hear(look.at_s, reasons)
+
+    def heard(self, at_s: float, reasons: Mapping[str, tuple[str, ...]]) -> None:
+        """What was said of a look between keyframes, which is not kept: there are too many."""
+        self._sayings.hear(at_s, reasons)
 
     def unchanged(self, at_s: float) -> None:
         """A picture that showed what the last one did."""
-        if self._moments:
-            self._keep(at_s, self._moments[-1][1])
+        self._moments.repeat(at_s)
 
     def rested(self, at_s: float, camera: CameraPoint, why: str) -> None:
         """A picture in which no zone was judged."""
@@ -112,29 +114,24 @@ class Hindsight:
         As in the running pipeline, an unchanged picture is judged only while a rule waits for time to pass. Once it was
         ``enough``, what is left is not judged: ``until_s`` says how far it came.
         """
-        moments = [moment for moment in self._moments if moment[0] >= since_s]
         state: Mapping[str, Any] = {}
         sayings, sightings, is_running = Sayings(), list[Sighting](), False
-        for number, (at_s, look) in enumerate(moments):
+        from_s = until_s = judged_s = None
+        looks = 0
+        for at_s, look in self._moments.since(since_s):
             if enough():
-                moments = moments[:number]
                 break
-            if at_s != look.at_s and not is_running:
+            from_s, until_s = at_s if from_s is None else from_s, at_s
+            if look.at_s == judged_s and not is_running:
                 continue
             # A picture that showed what the last one did was not looked at closer again.
-            closer = look.closer if at_s == look.at_s else None
+            closer = None if look.at_s == judged_s else look.closer
+            looks, judged_s = looks + (look.at_s != judged_s), look.at_s
             observed = judge(camera, replace(look, at_s=at_s, closer=closer), state)
             state, is_running = observed.state, observed.is_running
             sightings.extend(observed.sightings)
             sayings.hear(at_s, observed.reasons)
-        looks = len({look.at_s for _, look in moments})
-        from_s, until_s = (moments[0][0], moments[-1][0]) if moments else (None, None)
         return Rehearsed(from_s, until_s, looks, _raised(sightings), sayings.since(since_s))
-
-    def _keep(self, at_s: float, look: Look) -> None:
-        self._moments.append((at_s, look))
-        while self._moments[0][0] < at_s - KEPT_S:
-            self._moments.popleft()
 
 
 def _raised(sightings: Iterable[Sighting]) -> tuple[Raised, ...]:

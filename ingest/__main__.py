@@ -5,7 +5,7 @@ import os
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ import structlog
 from alerts.camera_registry import Opened
 from alerts.database import open_database
 from alerts.evidence import EvidenceStore
+from alerts.gate_reports import GateReports
 from alerts.ledger import cursor_of
 from alerts.queue import IncidentStream, connect
 from alerts.registry import Registry
@@ -28,12 +29,15 @@ from ingest.spool import Spool
 from ingest.worker import Worker, steady_clock
 from models import logs
 from models.errors import Misconfigured, Unavailable, WanggeError
+from models.gate import GateLog
 from models.settings import Settings, read_settings
 from models.stopping import stop_on_signals
 
 log = structlog.get_logger()
 
 REGISTRY_S = 1.0
+GATES_S = 1.0
+"""How soon a gate's report reaches whoever follows people through it."""
 
 
 def follow_registry(
@@ -54,6 +58,28 @@ def follow_registry(
         except (WanggeError, TimeoutError) as error:
             troubles.failed(clock(), error)
             stop.wait(REGISTRY_S)
+
+
+def follow_gates(
+    read: Callable[[], Mapping[str, GateLog]],
+    worker: Worker,
+    stop: threading.Event,
+    clock: Callable[[], float],
+    every_s: float = GATES_S,
+) -> None:
+    """Tells the worker what gates report whenever there is something new; the last word holds while that cannot be
+    read."""
+    troubles = logs.Repeats(log.error, "what gates report cannot be read; what they said last goes on")
+    known: Mapping[str, GateLog] = {}
+    while not stop.wait(every_s):
+        try:
+            found = read()
+            if found != known:
+                worker.take_gates(found).result(timeout=10)
+                known = dict(found)
+            troubles.well()
+        except (WanggeError, TimeoutError) as error:
+            troubles.failed(clock(), error)
 
 
 @contextmanager
@@ -97,6 +123,7 @@ def run(settings: Settings, environ: dict[str, str], stop: threading.Event) -> N
         registry = Registry(engine, Vault(settings.key_file))
         threads = [
             vital(lambda: follow_registry(registry.all_cameras, worker, stop, clock), stop),
+            vital(lambda: follow_gates(GateReports(engine).read, worker, stop, clock), stop),
             vital(lambda: courier.run(stop, clock, random.random), stop),
         ]
         handlers = {

@@ -222,6 +222,11 @@ class ParameterSets:
         self._sets: dict[int, tuple[bytes, ...]] = {}
         self._take(initial)
 
+    @property
+    def nals(self) -> tuple[bytes, ...]:
+        """In the order of their kinds."""
+        return tuple(nal for kind in sorted(self._sets) for nal in self._sets[kind])
+
     def annexb(self, unit: Unit) -> bytes:
         """A keyframe that decodes by itself: parameter sets, then slices, each after a start code.
 

@@ -1,5 +1,6 @@
 """Keyframes to pictures: PyAV decodes bytes that we received ourselves; it never opens a network address."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,10 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
+from ingest.collector import START_CODE
+from ingest.rtp import is_parameter_set, is_picture, nal_type, nal_units
 from ingest.sdp import Codec
+from ingest.stream import Recent
 from models.errors import CameraCorrupt
 from models.frame import Pixels
 
@@ -56,14 +60,47 @@ class KeyframeDecoder:
         return frame
 
     def _open(self, codec: Codec) -> VideoCodecContext:
-        options = {"max_pixels": str(MAX_PIXELS), "err_detect": "explode"}
-        context = av.CodecContext.create(codec, "r")
-        if not isinstance(context, VideoCodecContext):
-            raise RuntimeError(f"{codec} is no video codec of this build of FFmpeg")
-        context.options = options
-        context.thread_count = 1
-        self._contexts[codec] = context
+        context = self._contexts[codec] = _opened(codec)
         return context
+
+
+def _opened(codec: Codec) -> VideoCodecContext:
+    context = av.CodecContext.create(codec, "r")
+    if not isinstance(context, VideoCodecContext):
+        raise RuntimeError(f"{codec} is no video codec of this build of FFmpeg")
+    context.options = {"max_pixels": str(MAX_PIXELS), "err_detect": "explode"}
+    context.thread_count = 1
+    return context
+
+
+def pictures(recent: Recent, from_s: float, every_s: float) -> Iterator[tuple[float, VideoFrame]]:
+    """Of a group of pictures those at least ``every_s`` apart, from ``from_s`` on; all before them are decoded, too.
+
+    A decoder of its own, since each picture leans on the one before it. Raises CameraCorrupt for a damaged group.
+    """
+    context, due_s = _opened(recent.codec), from_s
+    times_s = [each.at_s for each in recent.kept]
+    for number, annexb in enumerate([*_annexb(recent), None]):
+        packet = None if annexb is None else av.Packet(annexb)
+        if packet is not None:
+            packet.pts = number
+        try:
+            frames = context.decode(packet)
+        except (av.FFmpegError, MemoryError):
+            raise CameraCorrupt("a picture between keyframes cannot be decoded") from None
+        for frame in frames:
+            at_s = times_s[min(frame.pts or 0, len(times_s) - 1)]
+            if at_s >= due_s and not frame.is_corrupt:
+                due_s = at_s + 0.9 * every_s  # pictures come in no whole number of that
+                yield at_s, frame
+
+
+def _annexb(recent: Recent) -> Iterator[bytes]:
+    codec, first = recent.codec, b"".join(START_CODE + nal for nal in recent.parameter_sets)
+    for each in recent.kept:
+        nals = nal_units(codec, each.unit.packets())
+        of_use = [n for n in nals if is_picture(codec, k := nal_type(codec, n)) or is_parameter_set(codec, k)]
+        yield (first if each.unit.key else b"") + b"".join(START_CODE + nal for nal in of_use)
 
 
 def luma(frame: VideoFrame) -> Luma:

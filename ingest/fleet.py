@@ -22,6 +22,7 @@ from ingest.spool import Report
 from ingest.watch import Watch
 from models.camera import CameraPoint
 from models.errors import CameraUnauthorised, InvalidInput
+from models.gate import GateLog, gate_log_to_json
 from models.incident import Evidence, Phase, Sighting
 
 COUNTERS = frozenset(
@@ -36,6 +37,8 @@ COUNTERS = frozenset(
         "rule_errors",
         "faults",
         "left_out",
+        "followed",
+        "unfollowed",
         "lag_s",
     }
 )
@@ -69,6 +72,9 @@ class Fleet:
         self._known = spool.states()
         self._watches: dict[str, Watch] = {}
         self._unsaved: set[str] = set()
+        self._gates: dict[str, GateLog] = {}
+        self._news: set[str] = set()
+        """Cameras of whose gates something is to be told."""
         self.accounts = Accounts()
         self.refused_cameras = 0
 
@@ -95,7 +101,8 @@ class Fleet:
             self._known = {}
 
     def due(self, now_s: float, can_take: Callable[[str], bool]) -> list[tuple[str, bytes]]:
-        """Cameras that a child is to be asked for now, each with the message that asks; of those that one can take."""
+        """Cameras that a child is to be asked for now, each with the message that asks; of those that one can take.
+        Then what there is to say of the gates of those that a child has."""
         asked = []
         for camera_id, watch in self._watches.items():
             if watch.try_s is None or now_s < watch.try_s or not can_take(camera_id):
@@ -113,7 +120,18 @@ class Fleet:
             else:
                 self._watches[camera_id] = watch.asked()
                 asked.append((camera_id, self._order(self._watches[camera_id])))
+                self._news |= {camera_id} & self._gates.keys()
+        for camera_id in [each for each in self._news if each in self._watches and self._watches[each].try_s is None]:
+            log = self._gates.get(camera_id)
+            said = None if log is None else gate_log_to_json(log)
+            asked.append((camera_id, encode("gate", {"camera_id": camera_id, "gate": said})))
+            self._news.discard(camera_id)
         return asked
+
+    def take_gates(self, logs: Mapping[str, GateLog]) -> None:
+        """What gates say, by camera: all that there are."""
+        known, self._gates = self._gates, dict(logs)
+        self._news |= {each for each in known.keys() | logs.keys() if known.get(each) != logs.get(each)}
 
     def told(self, message: Message, owned: Collection[str], now_s: float) -> None:
         """What a child says of a camera. Raises InvalidInput for nonsense: whoever says it is to be ended.

@@ -19,7 +19,7 @@ from typing import Self
 
 from ingest.connection import Connected, Connection
 from ingest.ring import Ring
-from ingest.stream import Keyframe, Limits
+from ingest.stream import Keyframe, Limits, Recent
 from models.camera import AllowedNetworks, SourceUrl
 from models.errors import CameraAddressNotAllowed, CameraError, CameraUnreachable, Conflict
 
@@ -98,6 +98,11 @@ class Receiver:
         """What the camera sent lately; None while it does not play."""
         connection = self._connections.get(camera_id)
         return connection.stream.ring if connection and connection.stream else None
+
+    def recent(self, camera_id: str, since_s: float, until_s: float) -> Recent | None:
+        """As ``Stream.recent``; None while the camera does not play."""
+        connection = self._connections.get(camera_id)
+        return connection.stream.recent(since_s, until_s) if connection and connection.stream else None
 
     def poll(self, timeout_s: float) -> list[Event]:
         """Waits up to ``timeout_s`` seconds for events; returns as soon as there are any."""

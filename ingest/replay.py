@@ -11,6 +11,7 @@ from typing import Any
 
 from detectors import crowding, health
 from detectors.counting import MIN_SCORE
+from detectors.crossing import Walkers
 from detectors.detector import Observed
 from ingest.decode import KeyframeDecoder, reason_to_look
 from ingest.enquiries import Showing
@@ -20,6 +21,7 @@ from ingest.pipes import Message, Reader
 from ingest.watcher import TELL_S, Gate, Observing, Watcher
 from models.camera import CameraPoint
 from models.frame import Frame
+from models.gate import GateLog
 from models.incident import Phase, Sighting
 
 MOST_STILLS = 400
@@ -144,9 +146,9 @@ class _Witness:
     boxes: tuple[Box, ...] = ()
     counts: dict[str, list[Count]] = field(default_factory=dict)
 
-    def observe(self, camera: CameraPoint, frame: Frame, state: Mapping[str, Any]) -> Observed:
+    def observe(self, camera: CameraPoint, frame: Frame, state: Mapping[str, Any], gate: GateLog | None) -> Observed:
         self.looked += 1
-        observed = self.detector.observe(camera, frame, state)
+        observed = self.detector.observe(camera, frame, state, gate)
         self.boxes_s, self.boxes = frame.at_s, _boxes(observed, frame)
         for zone in camera.zones:
             known = observed.state.get("rules", {}).get(f"{crowding.KIND}/{zone.id}")
@@ -156,6 +158,11 @@ class _Witness:
                 count = Count(frame.at_s - self.begins_s, float(samples[-1][1]), smoothed)
                 self.counts.setdefault(zone.id, []).append(count)
         return observed
+
+    def follow(
+        self, camera: CameraPoint, frame: Frame, state: Mapping[str, Any], walkers: Walkers, gate: GateLog | None
+    ) -> tuple[Observed, Walkers]:
+        return self.detector.follow(camera, frame, state, walkers, gate)
 
     def boxes_at(self, at_s: float) -> tuple[Box, ...] | None:
         return self.boxes if at_s == self.boxes_s else None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ingest.clock import FrameClock
 from ingest.collector import Collector, ParameterSets
-from ingest.ring import Ring
+from ingest.ring import Kept, Ring
 from ingest.rtp import sender_report
 from ingest.sdp import Codec, Media
 from models.errors import CameraCorrupt
@@ -38,6 +38,15 @@ class Keyframe:
     arrival_s: float
     codec: Codec
     annexb: bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Recent:
+    """Units of a stream in order, the first one a keyframe, and the parameter sets in force."""
+
+    codec: Codec
+    parameter_sets: tuple[bytes, ...]
+    kept: tuple[Kept, ...]
 
 
 class Stream:
@@ -81,6 +90,11 @@ class Stream:
             except CameraCorrupt:
                 self.damaged_keyframes += unit.key
         return keyframes, at
+
+    def recent(self, since_s: float, until_s: float) -> Recent:
+        """What came from the last keyframe at or before ``since_s`` on and before ``until_s``, as far as it is kept."""
+        kept = tuple(each for each in self.ring.since(since_s) if each.at_s < until_s)
+        return Recent(self._media.codec, self._sets.nals, kept)
 
     def control_packet(self, packet: bytes, arrival_s: float) -> None:
         """RTCP: sender reports set the clock, everything else is ignored."""

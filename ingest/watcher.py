@@ -12,9 +12,12 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from detectors import health
-from detectors.detector import Observed, faults
+from detectors.counting import MIN_SCORE
+from detectors.crossing import PERSONS, Walkers, are_near, gates
+from detectors.detector import Observed, faults, pursue
 from detectors.hindsight import Hindsight
 from detectors.motion import Scene
+from ingest.burst import Bursts, Shot
 from ingest.connection import Connected
 from ingest.decode import KeyframeDecoder, Looked, Luma, bgr, luma, reason_to_look, sharpness
 from ingest.enquiries import Enquiries, Showing
@@ -22,11 +25,12 @@ from ingest.messages import camera_from_json, fitting, sighting_to_json
 from ingest.pipes import Message, encode
 from ingest.receiver import Event, Failed
 from ingest.render import STILL_SIDE_PX
-from ingest.stream import Keyframe
+from ingest.stream import Keyframe, Recent
 from models.camera import CameraPoint, SourceUrl
 from models.errors import CameraCorrupt, CameraError
 from models.frame import Frame
-from models.incident import Phase, Sighting
+from models.gate import GateLog, gate_log_from_json
+from models.incident import Phase, Sighting, kind_of
 from models.logs import Repeats
 
 log = structlog.get_logger()
@@ -47,13 +51,19 @@ class Receiving(Protocol):
 
     def add(self, camera_id: str, source: SourceUrl) -> None: ...
     def remove(self, camera_id: str) -> None: ...
+    def recent(self, camera_id: str, since_s: float, until_s: float) -> Recent | None: ...
     def poll(self, timeout_s: float) -> list[Event]: ...
 
 
 class Observing(Protocol):
     """What is needed of ``detectors.detector.Detector``."""
 
-    def observe(self, camera: CameraPoint, frame: Frame, state: Mapping[str, Any]) -> Observed: ...
+    def observe(
+        self, camera: CameraPoint, frame: Frame, state: Mapping[str, Any], gate: GateLog | None
+    ) -> Observed: ...
+    def follow(
+        self, camera: CameraPoint, frame: Frame, state: Mapping[str, Any], walkers: Walkers, gate: GateLog | None
+    ) -> tuple[Observed, Walkers]: ...
 
 
 Gate = Callable[[Looked | None, Luma, float], str | None]
@@ -65,7 +75,8 @@ class Counters:
     """Since the camera was given to this child. ``dropped``: keyframes that a newer one overtook. ``rested``: those in
     which the view was not that of the zones. ``detector_errors``: pictures that broke the detector, or what comes after
     it; ``rule_errors``: looks that broke the rule of one zone and kind. ``faults``: zones that cannot be judged as they
-    are set up. ``left_out``: what was too much for a message, see ``messages.fitting``. ``lag_s``: from arrival of the
+    are set up. ``left_out``: what was too much for a message, see ``messages.fitting``. ``followed``: looks between
+    keyframes, at gates; ``unfollowed``: groups of pictures that there was no time for. ``lag_s``: from arrival of the
     last keyframe to the end of its look, seconds."""
 
     keyframes: int = 0
@@ -78,6 +89,8 @@ class Counters:
     rule_errors: int = 0
     faults: int = 0
     left_out: int = 0
+    followed: int = 0
+    unfollowed: int = 0
     lag_s: float = 0.0
 
 
@@ -96,6 +109,7 @@ class _Camera:
     is_pictured: bool = False
     corrupt_in_a_row: int = 0
     scene: Scene | None = None
+    gate: GateLog | None = None
     counters: Counters = field(default_factory=Counters)
 
     def moved(self, grey: Luma, at_s: float) -> NDArray[np.bool_] | None:
@@ -138,6 +152,7 @@ class Watcher:
         """Cameras with a keyframe waiting, first come first: a newer keyframe keeps the older one's place."""
         self._hindsights: dict[str, Hindsight] = {}
         """Kept while a camera is not connected, too."""
+        self._bursts = Bursts(receiver, steady_s)
         self._enquiries = Enquiries(self._cameras, decoder, eyes, tell, steady_s)
         self._told_s = 0.0
         self._faults: set[tuple[str, str]] = set()
@@ -145,7 +160,7 @@ class Watcher:
         self._detector_errors = Repeats(log.error, "the detector failed on a frame; it was skipped")
 
     def obey(self, order: Message) -> None:
-        """watch (again, where it is watched already), unwatch, picture, sample, explain, rehearse."""
+        """watch (again, where it is watched already), unwatch, gate, picture, sample, explain, rehearse."""
         if order.op == "watch":
             camera = camera_from_json(order.fields["camera"])
             self._forget(camera.id)
@@ -161,12 +176,17 @@ class Watcher:
             self._forget(order.fields["camera_id"])
             self._hindsights.pop(order.fields["camera_id"], None)
             self._faults = {each for each in self._faults if each[0] != order.fields["camera_id"]}
+        elif order.op == "gate":
+            if watched := self._cameras.get(order.fields["camera_id"]):
+                said = order.fields["gate"]
+                watched.gate = None if said is None else gate_log_from_json(said)
         else:
             self._enquiries.take(order)
 
     def turn(self, wait_s: float) -> None:
-        """Waits up to ``wait_s`` seconds for what comes, and looks at one keyframe."""
-        for event in self._receiver.poll(0.0 if self._queue else wait_s):
+        """Waits up to ``wait_s`` seconds for what comes, and looks at one keyframe, else at a picture between them."""
+        burst_s = self._bursts.wait_s()
+        for event in self._receiver.poll(0.0 if self._queue else wait_s if burst_s is None else min(wait_s, burst_s)):
             self._take(event)
         if self._queue:
             camera = self._cameras[next(iter(self._queue))]
@@ -174,6 +194,8 @@ class Watcher:
             keyframe, camera.waiting = camera.waiting, None
             if keyframe:
                 self._guarded(camera, partial(self._look, camera, keyframe))
+        elif self._bursts.wait_s() == 0.0:
+            self._glance()
         self._enquiries.answer()
         steady_s = self._steady_s()
         if steady_s - self._told_s >= TELL_S:
@@ -223,6 +245,8 @@ class Watcher:
         else:
             camera.counters.unchanged += 1
             camera.hindsight.unchanged(keyframe.at_s)
+            if gates(camera.point):
+                self._bursts.keyframe(camera.point.id, keyframe.at_s, is_near=False)
         known = camera.scene
         camera.scene = known.after(grey, keyframe.at_s) if known else Scene.first(grey, keyframe.at_s)
         if found or camera.rules != before:
@@ -259,7 +283,9 @@ class Watcher:
         return examined.sightings, [self._eyes.masked_still(bgr(frame, STILL_SIDE_PX), moved=moved)]
 
     def _observe(self, camera: _Camera, frame: Frame, grey: Luma) -> _Found:
-        observed = self._guarded(camera, partial(self._detector.observe, camera.point, frame, camera.rules))
+        observed = self._guarded(
+            camera, partial(self._detector.observe, camera.point, frame, camera.rules, camera.gate)
+        )
         if observed is None:
             return (), []
         self._detector_errors.well()
@@ -269,10 +295,56 @@ class Watcher:
         camera.is_running = observed.is_running
         camera.hindsight.looked(observed.look, observed.reasons)
         camera.rules = observed.state | {HEALTH: camera.rules[HEALTH]}
-        if not _begins(observed.sightings):
-            return observed.sightings, []
-        moved = camera.moved(grey, frame.at_s)
-        return observed.sightings, [self._eyes.masked_still(frame.bgr, seen=observed.detections, moved=moved)]
+        shot = Shot(frame.at_s, frame.bgr, observed.detections, camera.moved(grey, frame.at_s))
+        found, stills = observed.sightings, self._stills(camera, observed.sightings, shot)
+        if not (zones := gates(camera.point)):
+            return found, stills
+        size_px = (frame.width_px, frame.height_px)
+        is_near = bool(are_near(zones, observed.detections.of(PERSONS, MIN_SCORE), *size_px).any())
+        waits, known = self._bursts.keyframe(camera.point.id, frame.at_s, is_near), self._bursts.of(camera.point.id)
+        camera.counters.unfollowed = known.left_out
+        if waits:
+            return found, stills
+        seen, known.walkers = pursue(camera.point, observed.look, camera.rules, known.walkers)
+        more, shown = self._pursued(camera, seen, shot)
+        return [*found, *more], [*stills, *shown]
+
+    def _glance(self) -> None:
+        """A picture between keyframes: who goes through a gate."""
+        began_s = self._steady_s()
+        picture = self._bursts.next()
+        camera = self._cameras.get(picture[0]) if picture else None
+        if picture and camera:
+            self._guarded(camera, partial(self._follow, camera, picture[1], picture[2]))
+        self._bursts.took(began_s)
+
+    def _follow(self, camera: _Camera, at_s: float, picture: VideoFrame) -> None:
+        known, before = self._bursts.of(camera.point.id), camera.rules
+        frame = Frame(camera.point.id, at_s, bgr(picture, STILL_SIDE_PX))
+        seen, known.walkers = self._detector.follow(camera.point, frame, camera.rules, known.walkers, camera.gate)
+        camera.counters.followed += 1
+        shot = Shot(at_s, frame.bgr, seen.detections, camera.moved(luma(picture), at_s))
+        found, stills = self._pursued(camera, seen, shot)
+        if found or camera.rules != before:
+            self._tell_of(camera, found, stills)
+
+    def _pursued(self, camera: _Camera, seen: Observed, shot: Shot) -> _Found:
+        """What came of following people in one picture. One in which somebody crossed may have to be shown later."""
+        camera.hindsight.heard(seen.look.at_s, seen.reasons)
+        camera.rules = seen.state | {HEALTH: camera.rules[HEALTH]}
+        if any((seen.look.crossings or {}).values()):
+            self._bursts.of(camera.point.id).shots.append(shot)
+        return seen.sightings, self._stills(camera, seen.sightings, shot)
+
+    def _stills(self, camera: _Camera, sightings: Sequence[Sighting], now: Shot) -> list[bytes]:
+        """Of what begins, masked. Of who went through a gate: as they went, since the gate's word came after that."""
+        shots = []
+        for sighting in sightings:
+            if sighting.phase is Phase.ONSET:
+                then = self._bursts.of(camera.point.id).shot(sighting.onset_s) if kind_of(sighting.kind).burst else None
+                shots.append(then or now)
+        unlike = {id(shot): shot for shot in shots}.values()
+        return [self._eyes.masked_still(shot.bgr, seen=shot.seen, moved=shot.moved) for shot in unlike]
 
     def _guarded(self, camera: _Camera, step: Callable[[], T]) -> T | None:
         """None where it broke: what was not told of has not been seen, so the camera's state is what it was before."""
@@ -293,6 +365,7 @@ class Watcher:
         self._receiver.remove(camera_id)
         self._cameras.pop(camera_id, None)
         self._queue.pop(camera_id, None)
+        self._bursts.forget(camera_id)
 
     def _say(
         self, op: str, camera: _Camera, fields: dict[str, Any] | None = None, blobs: list[bytes] | None = None

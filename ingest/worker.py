@@ -21,6 +21,7 @@ from ingest.pipes import Message, encode
 from ingest.shards import Program, Shard, children_for
 from models.camera import CameraPoint, SourceUrl
 from models.errors import CameraError, InvalidInput, NotFound, Unavailable
+from models.gate import GateLog
 from models.logs import Repeats
 
 log = structlog.get_logger()
@@ -117,6 +118,10 @@ class Worker:
     def take_cameras(self, cameras: Sequence[CameraPoint]) -> Future[None]:
         """The registry's list, whenever it may have changed."""
         return self.ask(lambda: self._fleet.update(cameras, self._clock()))
+
+    def take_gates(self, logs: Mapping[str, GateLog]) -> Future[None]:
+        """What gates say, by camera: all that there are, whenever it may have changed."""
+        return self.ask(lambda: self._fleet.take_gates(logs))
 
     def status(self) -> Future[dict[str, Any]]:
         """``cameras`` by id: state, since when, error, counters. ``fault``: why none can be watched, or None."""

@@ -6,10 +6,11 @@ import pytest
 
 from ingest.fleet import Fleet
 from ingest.messages import MAX_RULES_BYTES, sighting_to_json
-from ingest.pipes import Message
+from ingest.pipes import Message, Reader
 from ingest.spool import Report, Spool
 from models.camera import CameraPoint, Credentials
 from models.errors import InvalidInput, Unavailable
+from models.gate import GateLog, gate_log_to_json
 from models.incident import Phase
 from tests.ingest.worker_samples import JPEG, NOW_S, camera, sighting
 
@@ -224,3 +225,27 @@ def test_orders_carry_the_saved_state_and_wait_for_a_child_that_can_take_them() 
     assert b"s3cret" in order
     assert "old" not in keeper.kept
     assert "s3cret" not in str(fleet.status())
+
+
+def gates_told(fleet: Fleet, now_s: float = NOW_S) -> list[Any]:
+    reader, told = Reader(), []
+    for _, data in fleet.due(now_s, lambda _: True):
+        told += [message for message in reader.feed(data) if message.op == "gate"]
+    return [message.fields["gate"] for message in told]
+
+
+def test_what_a_gate_says_is_told_after_its_camera_was_given_out_once_and_again_to_the_next_child() -> None:
+    fleet = fleet_of(Keeper(), camera())
+    shut, open_ = GateLog(), GateLog(open_since_s=NOW_S)
+    fleet.take_gates({"cam1": shut, "cam9": shut})
+    told = [gate_log_to_json(shut)]
+    assert gates_told(fleet) == told
+    assert gates_told(fleet) == []
+    fleet.take_gates({"cam1": open_, "cam9": shut})
+    assert gates_told(fleet) == [gate_log_to_json(open_)]
+    fleet.orphaned(["cam1"], NOW_S)
+    assert gates_told(fleet, NOW_S + 60) == [gate_log_to_json(open_)]
+    fleet.take_gates({})
+    assert gates_told(fleet) == [None]  # the gate is no more
+    fleet.orphaned(["cam1"], NOW_S + 60)
+    assert gates_told(fleet, NOW_S + 120) == []

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -15,10 +15,11 @@ from structlog.testing import capture_logs
 
 from alerts.camera_registry import Opened
 from api.video import VideoDesk
-from ingest.__main__ import alone, follow_registry, run, vital
+from ingest.__main__ import alone, follow_gates, follow_registry, run, vital
 from ingest.shards import child_program
 from models.camera import CameraPoint
 from models.errors import Fault, Misconfigured, Unavailable
+from models.gate import GateLog
 from models.settings import read_settings
 from tests.ingest.worker_samples import camera, eventually
 
@@ -154,3 +155,36 @@ def test_it_waits_for_database_and_redis_and_leaves_nobody_behind_when_killed(tm
             worker.terminate()  # more than once: a service manager and our supervisor may both ask
             time.sleep(0.001)
         assert worker.poll() == 0
+
+
+class Hearing:
+    """A worker that keeps what it is told of gates."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, GateLog]] = []
+
+    def take_gates(self, logs: Mapping[str, GateLog]) -> Future[None]:
+        self.told.append(dict(logs))
+        done: Future[None] = Future()
+        done.set_result(None)
+        return done
+
+
+def test_what_gates_report_is_told_when_it_is_new_and_while_it_cannot_be_read_nothing_changes() -> None:
+    first, second = {"cam1": GateLog()}, {"cam1": GateLog(open_since_s=5.0)}
+    answers: list[object] = [first, first, Unavailable("the database does not answer"), first, second]
+    stop, worker = threading.Event(), Hearing()
+
+    def read() -> dict[str, GateLog]:
+        if len(answers) == 1:
+            stop.set()
+        found = answers.pop(0)
+        if isinstance(found, Unavailable):
+            raise found
+        assert isinstance(found, dict)
+        return found
+
+    with capture_logs() as logged:
+        follow_gates(read, worker, stop, time.monotonic, 0.001)  # type: ignore[arg-type]
+    assert worker.told == [first, second]
+    assert logged[0]["event"] == "what gates report cannot be read; what they said last goes on"

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from detectors import health
 from detectors.calibration import Sample
 from detectors.course import Course
+from detectors.crossing import Walkers
 from detectors.detector import Look, Observed
 from ingest.collector import START_CODE
 from ingest.connection import Connected
@@ -19,12 +20,13 @@ from ingest.footage import Footage
 from ingest.messages import camera_to_json, source_from_json
 from ingest.pipes import Message, Reader
 from ingest.receiver import Event, Failed
-from ingest.stream import Keyframe
+from ingest.stream import Keyframe, Recent
 from ingest.watcher import HOT_S, MAX_CORRUPT, Watcher
 from models.camera import CameraPoint, SourceUrl, zone_to_json
 from models.detections import Detections
 from models.errors import CameraStalled
 from models.frame import Frame, Pixels
+from models.gate import GateLog
 from models.incident import Phase, Sighting
 from tests.ingest.test_fleet import Keeper, ask, fleet_of
 from tests.ingest.worker_samples import NOW_S, camera, sighting
@@ -44,6 +46,10 @@ class Line:
     def remove(self, camera_id: str) -> None:
         self.watched.pop(camera_id, None)
 
+    def recent(self, camera_id: str, since_s: float, until_s: float) -> Recent | None:
+        del camera_id, since_s, until_s
+        return None
+
     def poll(self, timeout_s: float) -> list[Event]:
         del timeout_s
         events, self.events = self.events, []
@@ -62,8 +68,8 @@ class Script:
         self.state: dict[str, Any] = {}
         self.reasons: dict[str, tuple[str, ...]] = {}
 
-    def observe(self, camera: CameraPoint, frame: Frame, state: Mapping[str, Any]) -> Observed:
-        del camera
+    def observe(self, camera: CameraPoint, frame: Frame, state: Mapping[str, Any], gate: GateLog | None) -> Observed:
+        del camera, gate
         if self.breaks:
             raise ValueError("a frame that nobody thought of")
         self.frames.append(frame)
@@ -71,6 +77,12 @@ class Script:
         look = Look(frame.at_s, frame.width_px, frame.height_px, Detections.none(("person",)), "fake@1")
         reasons = self.reasons or {"crowding/plaza": (f"plaza: {len(self.frames)} looks",)}
         return Observed(state, self.sightings, look, reasons, self.is_running, self.broken)
+
+    def follow(
+        self, camera: CameraPoint, frame: Frame, state: Mapping[str, Any], walkers: Walkers, gate: GateLog | None
+    ) -> tuple[Observed, Walkers]:
+        del camera, frame, state, walkers, gate
+        raise AssertionError("a camera without a gate is not followed")
 
 
 class Eyes:
