@@ -22,7 +22,7 @@ from bench.accuracy_footage import clips, footage_part
 from bench.accuracy_others import OTHERS, run_other
 from bench.accuracy_parts import Part, Table
 from ingest.decode import reason_to_look
-from ingest.watcher import Gate
+from ingest.watched import Gate
 from models.errors import InvalidInput, WanggeError
 from models.settings import read_settings
 from ops.footage import ACKNOWLEDGEMENT, cached

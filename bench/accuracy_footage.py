@@ -13,7 +13,7 @@ from typing import Any
 from bench.accuracy_parts import Part, Promise, Table
 from ingest.decode import reason_to_look
 from ingest.enquiries import Showing
-from ingest.watcher import Gate, Observing
+from ingest.watched import Gate, Observing
 from ops.footage import cached
 from ops.printing import shown
 from ops.replay import RATES, Rated, judge_footage

@@ -18,7 +18,8 @@ from ingest.enquiries import Showing
 from ingest.film import Film, Footage
 from ingest.messages import camera_to_json, sighting_from_json
 from ingest.pipes import Message, Reader
-from ingest.watcher import TELL_S, Gate, Observing, Watcher
+from ingest.watched import Gate, Observing
+from ingest.watcher import TELL_S, Watcher
 from models.camera import CameraPoint
 from models.frame import Frame
 from models.gate import GateLog

@@ -1,19 +1,17 @@
 """What a child does with its cameras, turn by turn: the newest keyframe of each, gate, detector, still."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-import numpy as np
 import structlog
 from av.video.frame import VideoFrame
-from numpy.typing import NDArray
 
 from detectors import health
 from detectors.counting import MIN_SCORE
-from detectors.crossing import PERSONS, Walkers, are_near, gates
+from detectors.crossing import PERSONS, are_near, gates
 from detectors.detector import Observed, faults, pursue
 from detectors.hindsight import Hindsight
 from detectors.motion import Scene
@@ -25,11 +23,11 @@ from ingest.messages import camera_from_json, fitting, sighting_to_json
 from ingest.pipes import Message, encode
 from ingest.receiver import Event, Failed
 from ingest.render import STILL_SIDE_PX
-from ingest.stream import Keyframe, Recent
-from models.camera import CameraPoint, SourceUrl
+from ingest.stream import Keyframe
+from ingest.watched import Gate, Observing, Receiving, Watched
 from models.errors import CameraCorrupt, CameraError
 from models.frame import Frame
-from models.gate import GateLog, gate_log_from_json
+from models.gate import gate_log_from_json
 from models.incident import Phase, Sighting, kind_of
 from models.logs import Repeats
 
@@ -44,77 +42,6 @@ MAX_CORRUPT = 5
 HEALTH = "health"
 """Where the detector's state keeps what is known of the camera itself."""
 AWAY = "the view is not that of its zones: they rest until it is back, or `wangge camera confirm-view` says it is right"
-
-
-class Receiving(Protocol):
-    """What is needed of ``receiver.Receiver``."""
-
-    def add(self, camera_id: str, source: SourceUrl) -> None: ...
-    def remove(self, camera_id: str) -> None: ...
-    def recent(self, camera_id: str, since_s: float, until_s: float) -> Recent | None: ...
-    def poll(self, timeout_s: float) -> list[Event]: ...
-
-
-class Observing(Protocol):
-    """What is needed of ``detectors.detector.Detector``."""
-
-    def observe(
-        self, camera: CameraPoint, frame: Frame, state: Mapping[str, Any], gate: GateLog | None
-    ) -> Observed: ...
-    def follow(
-        self, camera: CameraPoint, frame: Frame, state: Mapping[str, Any], walkers: Walkers, gate: GateLog | None
-    ) -> tuple[Observed, Walkers]: ...
-
-
-Gate = Callable[[Looked | None, Luma, float], str | None]
-"""Why a picture deserves a look, or None: see ``decode.reason_to_look``."""
-
-
-@dataclass
-class Counters:
-    """Since the camera was given to this child. ``dropped``: keyframes that a newer one overtook. ``rested``: those in
-    which the view was not that of the zones. ``detector_errors``: pictures that broke the detector, or what comes after
-    it; ``rule_errors``: looks that broke the rule of one zone and kind. ``faults``: zones that cannot be judged as they
-    are set up. ``left_out``: what was too much for a message, see ``messages.fitting``. ``followed``: looks between
-    keyframes, at gates; ``unfollowed``: groups of pictures that there was no time for. ``lag_s``: from arrival of the
-    last keyframe to the end of its look, seconds."""
-
-    keyframes: int = 0
-    dropped: int = 0
-    corrupt: int = 0
-    looks: int = 0
-    unchanged: int = 0
-    rested: int = 0
-    detector_errors: int = 0
-    rule_errors: int = 0
-    faults: int = 0
-    left_out: int = 0
-    followed: int = 0
-    unfollowed: int = 0
-    lag_s: float = 0.0
-
-
-@dataclass
-class _Camera:
-    point: CameraPoint
-    attempt: int
-    rules: dict[str, Any]
-    health: health.State
-    hindsight: Hindsight
-    waiting: Keyframe | None = None
-    newest: tuple[float, Keyframe] | None = None
-    looked: Looked | None = None
-    hot_until_s: float = 0.0
-    is_running: bool = False
-    is_pictured: bool = False
-    corrupt_in_a_row: int = 0
-    scene: Scene | None = None
-    gate: GateLog | None = None
-    counters: Counters = field(default_factory=Counters)
-
-    def moved(self, grey: Luma, at_s: float) -> NDArray[np.bool_] | None:
-        """Where the picture is not as the scene usually is; None while that is not known."""
-        return None if self.scene is None else self.scene.moved(grey, at_s)
 
 
 _Found = tuple[Sequence[Sighting], list[bytes]]
@@ -147,7 +74,7 @@ class Watcher:
         self._unix_s = unix_s
         self._steady_s = steady_s
         self._gate = gate
-        self._cameras: dict[str, _Camera] = {}
+        self._cameras: dict[str, Watched] = {}
         self._queue: dict[str, None] = {}
         """Cameras with a keyframe waiting, first come first: a newer keyframe keeps the older one's place."""
         self._hindsights: dict[str, Hindsight] = {}
@@ -167,7 +94,7 @@ class Watcher:
             rules = order.fields["rules"]
             well = health.State.from_json(rules.get(HEALTH))
             seen = self._hindsights.setdefault(camera.id, Hindsight())
-            self._cameras[camera.id] = _Camera(camera, order.fields["attempt"], rules, well, seen)
+            self._cameras[camera.id] = Watched(camera, order.fields["attempt"], rules, well, seen)
             found = [str(fault) for fault in faults(camera)]
             self._cameras[camera.id].counters.faults = len(found)
             self._fault(self._cameras[camera.id], "set-up", found)
@@ -217,7 +144,7 @@ class Watcher:
             camera.waiting, camera.newest = event, (self._steady_s(), event)
             self._queue.setdefault(event.camera_id)
 
-    def _look(self, camera: _Camera, keyframe: Keyframe) -> None:
+    def _look(self, camera: Watched, keyframe: Keyframe) -> None:
         """Decode, gate, detector, still, message."""
         try:
             frame = self._decoder.decode(keyframe.codec, keyframe.annexb)
@@ -252,27 +179,27 @@ class Watcher:
         if found or camera.rules != before:
             self._tell_of(camera, found, stills)
 
-    def _tell_of(self, camera: _Camera, found: Sequence[Sighting], stills: list[bytes]) -> None:
+    def _tell_of(self, camera: Watched, found: Sequence[Sighting], stills: list[bytes]) -> None:
         rules, told, left_out = fitting(camera.rules, found)
         camera.counters.left_out += len(left_out)
         self._fault(camera, "limits", left_out)
         sightings = [sighting_to_json(sighting) for sighting in told]
         self._say("observed", camera, {"rules": rules, "sightings": sightings}, stills)
 
-    def _fault(self, camera: _Camera, what: str, faults: Sequence[str]) -> None:
+    def _fault(self, camera: Watched, what: str, faults: Sequence[str]) -> None:
         """Logged once per camera and kind of fault: its counters say how often."""
         if faults and (camera.point.id, what) not in self._faults:
             self._faults.add((camera.point.id, what))
             log.error("a camera is not watched as it should be", camera_id=camera.point.id, what=what, why=faults[0])
 
-    def _deserves_look(self, camera: _Camera, now: Looked) -> bool:
+    def _deserves_look(self, camera: Watched, now: Looked) -> bool:
         last = camera.looked
         if self._gate(last, now.luma, now.at_s):
             camera.hot_until_s = now.at_s + HOT_S
             return True
         return camera.is_running or now.at_s < camera.hot_until_s
 
-    def _examine(self, camera: _Camera, picture: health.Picture, frame: VideoFrame) -> _Found:
+    def _examine(self, camera: Watched, picture: health.Picture, frame: VideoFrame) -> _Found:
         """Whether the camera sees anything: at every keyframe, since what blinds it may look like a still scene."""
         examined = health.step(camera.health, camera.point, picture)
         camera.health = examined.state
@@ -282,7 +209,7 @@ class Watcher:
         moved = camera.moved(picture.luma, picture.at_s)
         return examined.sightings, [self._eyes.masked_still(bgr(frame, STILL_SIDE_PX), moved=moved)]
 
-    def _observe(self, camera: _Camera, frame: Frame, grey: Luma) -> _Found:
+    def _observe(self, camera: Watched, frame: Frame, grey: Luma) -> _Found:
         observed = self._guarded(
             camera, partial(self._detector.observe, camera.point, frame, camera.rules, camera.gate)
         )
@@ -318,7 +245,7 @@ class Watcher:
             self._guarded(camera, partial(self._follow, camera, picture[1], picture[2]))
         self._bursts.took(began_s)
 
-    def _follow(self, camera: _Camera, at_s: float, picture: VideoFrame) -> None:
+    def _follow(self, camera: Watched, at_s: float, picture: VideoFrame) -> None:
         known, before = self._bursts.of(camera.point.id), camera.rules
         frame = Frame(camera.point.id, at_s, bgr(picture, STILL_SIDE_PX))
         seen, known.walkers = self._detector.follow(camera.point, frame, camera.rules, known.walkers, camera.gate)
@@ -328,7 +255,7 @@ class Watcher:
         if found or camera.rules != before:
             self._tell_of(camera, found, stills)
 
-    def _pursued(self, camera: _Camera, seen: Observed, shot: Shot) -> _Found:
+    def _pursued(self, camera: Watched, seen: Observed, shot: Shot) -> _Found:
         """What came of following people in one picture. One in which somebody crossed may have to be shown later."""
         camera.hindsight.heard(seen.look.at_s, seen.reasons)
         camera.rules = seen.state | {HEALTH: camera.rules[HEALTH]}
@@ -336,7 +263,7 @@ class Watcher:
             self._bursts.of(camera.point.id).shots.append(shot)
         return seen.sightings, self._stills(camera, seen.sightings, shot)
 
-    def _stills(self, camera: _Camera, sightings: Sequence[Sighting], now: Shot) -> list[bytes]:
+    def _stills(self, camera: Watched, sightings: Sequence[Sighting], now: Shot) -> list[bytes]:
         """Of what begins, masked. Of who went through a gate: as they went, since the gate's word came after that."""
         shots = []
         for sighting in sightings:
@@ -346,7 +273,7 @@ class Watcher:
         unlike = {id(shot): shot for shot in shots}.values()
         return [self._eyes.masked_still(shot.bgr, seen=shot.seen, moved=shot.moved) for shot in unlike]
 
-    def _guarded(self, camera: _Camera, step: Callable[[], T]) -> T | None:
+    def _guarded(self, camera: Watched, step: Callable[[], T]) -> T | None:
         """None where it broke: what was not told of has not been seen, so the camera's state is what it was before."""
         before = camera.rules, camera.health
         try:
@@ -357,7 +284,7 @@ class Watcher:
             self._detector_errors.failed(self._steady_s(), error, camera_id=camera.point.id)
             return None
 
-    def _failed(self, camera: _Camera, error: CameraError) -> None:
+    def _failed(self, camera: Watched, error: CameraError) -> None:
         self._forget(camera.point.id)
         self._say("failed", camera, {"code": error.code, "message": str(error)})
 
@@ -368,7 +295,7 @@ class Watcher:
         self._bursts.forget(camera_id)
 
     def _say(
-        self, op: str, camera: _Camera, fields: dict[str, Any] | None = None, blobs: list[bytes] | None = None
+        self, op: str, camera: Watched, fields: dict[str, Any] | None = None, blobs: list[bytes] | None = None
     ) -> None:
         told = {"camera_id": camera.point.id, "attempt": camera.attempt} | (fields or {})
         self._tell(encode(op, told, blobs or []))

@@ -16,7 +16,7 @@ from ingest.film import Footage
 from ingest.job import Eyes
 from ingest.replay import Replayed, replay
 from ingest.shards import child_program
-from ingest.watcher import Gate, Observing
+from ingest.watched import Gate, Observing
 from models.camera import CameraPoint
 from models.errors import InvalidInput
 from models.settings import Settings
