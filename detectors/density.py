@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,10 +39,7 @@ class DensityMap:
     def within(self, polygon: Sequence[tuple[float, float]]) -> float:
         """Persons in a polygon of picture fractions."""
         rows, columns = self.persons.shape
-        y, x = np.mgrid[: rows * PARTS, : columns * PARTS]
-        points = (np.stack([x.ravel(), y.ravel()], axis=1) + 0.5) / PARTS * self.cell
-        shares = inside(polygon, points).reshape(rows, PARTS, columns, PARTS).mean(axis=(1, 3))
-        return float((self.persons * shares).sum())
+        return float((self.persons * _shares(tuple(polygon), rows, columns, self.cell)).sum())
 
     def coarser(self) -> "DensityMap":
         """The same persons in at most ``MAX_CELLS`` cells a side."""
@@ -53,3 +51,15 @@ class DensityMap:
         padded[: self.persons.shape[0], : self.persons.shape[1]] = self.persons
         added = padded.reshape(rows, step, columns, step).sum(axis=(1, 3))
         return DensityMap(added, (self.cell[0] * step, self.cell[1] * step), self.model)
+
+
+@lru_cache(maxsize=256)
+def _shares(
+    polygon: tuple[tuple[float, float], ...], rows: int, columns: int, cell: tuple[float, float]
+) -> NDArray[np.float64]:
+    """(rows, columns) The share of each cell that lies in the polygon: what a look costs a hundred times of."""
+    y, x = np.mgrid[: rows * PARTS, : columns * PARTS]
+    points = (np.stack([x.ravel(), y.ravel()], axis=1) + 0.5) / PARTS * cell
+    shares: NDArray[np.float64] = inside(polygon, points).reshape(rows, PARTS, columns, PARTS).mean(axis=(1, 3))
+    shares.flags.writeable = False
+    return shares
