@@ -79,10 +79,7 @@ def _step(kind: str, names: frozenset[str], noun: str, state: State, seen: Obser
     levels, _ = parameters(kind, seen.zone)
     dwell_s, leave_s = levels["dwell_s"], levels["leave_s"]
     gaps = gap(state.at_s, seen)
-    before = state.spots
-    if state.at_s is not None and seen.at_s - state.at_s > UNSEEN_S and state.course.onset_s is None:
-        before = tuple(replace(spot, since_s=seen.at_s, seen_s=seen.at_s) for spot in before)
-    spots = _spots(before, seen, names, max(leave_s, GAP_S))
+    spots = _spots(_after_gap(state, seen.at_s), seen, names, max(leave_s, GAP_S))
     standing = [spot for spot in spots if spot.stood_s >= dwell_s]
     oldest = max(spots, key=lambda spot: spot.stood_s, default=None)
     turn = follow(
@@ -102,6 +99,17 @@ def _step(kind: str, names: frozenset[str], noun: str, state: State, seen: Obser
         return Step(state, (), (*gaps, said))
     sighting = _sighting(kind, noun, seen, turn, turn.phase, standing, said, dwell_s)
     return Step(state, (sighting,), (*gaps, sighting.reason))
+
+
+def _after_gap(state: State, at_s: float) -> tuple[Spot, ...]:
+    """The spots: a time that nobody saw is no standing. What is not said yet begins anew; what is said has stood for as
+    long as it had, until it is seen to be gone."""
+    unseen_s = 0.0 if state.at_s is None else at_s - state.at_s
+    if unseen_s <= UNSEEN_S:
+        return state.spots
+    if state.course.onset_s is None:
+        return tuple(replace(spot, since_s=at_s, seen_s=at_s) for spot in state.spots)
+    return tuple(replace(spot, since_s=spot.since_s + unseen_s, seen_s=spot.seen_s + unseen_s) for spot in state.spots)
 
 
 def _why(

@@ -189,6 +189,18 @@ def test_one_that_is_nearly_due_is_waited_for_though_another_has_just_come() -> 
     assert run(looks)[0].is_running
 
 
+def test_what_is_said_stays_said_over_hours_that_nobody_saw_and_they_do_not_count() -> None:
+    """Ten times the dwell is a level more severe: not where the worker was off for most of it."""
+    seen = every(10.0, 0.0, 100.0, PARKED) | every(10.0, 7300.0, 7400.0, PARKED)
+    _, said, _ = run(seen)
+    assert [phase for phase, _ in phases(said)] == [Phase.ONSET, *[Phase.CONTINUING] * (len(said) - 1)]
+    assert len(said) > 1
+    assert {sighting.severity for sighting in said} == {Severity.ORANGE}
+    assert said[-1].measure["stood_s"] < 250
+    _, left, _ = run(every(10.0, 0.0, 100.0, PARKED) | every(10.0, 7300.0, 7400.0, look()))
+    assert [phase for phase, _ in phases(left)][-1] is Phase.CLEARED
+
+
 def test_what_nobody_saw_for_hours_has_not_stood_for_hours() -> None:
     looks = every(2.0, 0, 20, PARKED) | every(2.0, 9 * 3600, 9 * 3600 + 50, PARKED)
     state, said, _ = run(looks)
