@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Row, delete, insert, or_, select, update
 
 from alerts.camera_checks import check_shared
 from alerts.database import reading, writing
@@ -51,8 +51,10 @@ class TemplateAsked:
 
 
 def templates_of(engine: Engine, actor: Actor, *, limit: int = 100, after: str | None = None) -> Page[ZoneTemplate]:
-    """Those of the grids in the actor's sight, by code."""
-    query = select(zone_templates).where(in_sight(zone_templates.c.grid_path, actor, Permission.CAMERA_READ))
+    """Those of the grids in the actor's sight, and of the grids above, which cameras there may name too; by code."""
+    above = {path for own in actor.paths_for(Permission.CAMERA_READ) for path in _up_from(own)}
+    path = zone_templates.c.grid_path
+    query = select(zone_templates).where(or_(in_sight(path, actor, Permission.CAMERA_READ), path.in_(above)))
     if after is not None:
         query = query.where(zone_templates.c.code > checked_key(after))
     with reading(engine) as connection:
@@ -102,9 +104,8 @@ def bodies(connection: Connection) -> Mapping[str, Any]:
 
 def bodies_for(connection: Connection, grid_path: str) -> Mapping[str, Any]:
     """What the templates of that grid and of those above it say, by code, as JSON."""
-    steps = grid_path.split("/")
-    above = ["/".join(steps[:end]) + "/" for end in range(2, len(steps))]
-    query = select(zone_templates.c.code, zone_templates.c.body).where(zone_templates.c.grid_path.in_(above))
+    own = zone_templates.c.grid_path.in_(_up_from(grid_path))
+    query = select(zone_templates.c.code, zone_templates.c.body).where(own)
     return {row.code: row.body for row in connection.execute(query)}
 
 
@@ -128,6 +129,12 @@ def resolved(zones: Sequence[Zone], templates: Mapping[str, Any]) -> tuple[Zone,
         replace(zone, shared=None if zone.template is None else shared_from_json(templates[zone.template]))
         for zone in zones
     )
+
+
+def _up_from(grid_path: str) -> list[str]:
+    """The paths of that grid and of those above it."""
+    steps = grid_path.split("/")
+    return ["/".join(steps[:end]) + "/" for end in range(2, len(steps))]
 
 
 def _add(connection: Connection, code: str, asked: TemplateAsked, grid: Grid, said: Mapping[str, Any]) -> None:

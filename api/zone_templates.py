@@ -75,7 +75,7 @@ class Templates(BaseModel):
     next: str | None
 
 
-@router.get("/v1/zone-templates", summary="Zone templates of my grids")
+@router.get("/v1/zone-templates", summary="Zone templates of my grids and of those above, which cameras may name")
 def list_templates(
     house: House, who: Reader, request: Request, response: Response, limit: Limit = 100, after: After = None
 ) -> Templates:
