@@ -5,6 +5,8 @@ cannot. Nothing here reads plates or tells persons apart: every person's head an
 every face where a face model is installed, and whatever moves and is neither.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +36,14 @@ MAX_BLOCKS = 3
 MIN_BLOCK_PX = 6
 MOSAIC = 16
 """What moves is replaced by the mean colours of blocks, so many along the picture's longer side."""
+
+
+def unmasked(labels: Sequence[str]) -> str | None:
+    """A sentence about what a detector with these labels leaves to be seen, None for one that knows vehicles."""
+    if CLOSED & set(labels):
+        return None
+    known = ", ".join(sorted(CLOSED))
+    return f"it has no label {known}: number plates are not masked unless they move, and no rule sees such a vehicle"
 
 
 def mask(

@@ -20,6 +20,7 @@ import structlog
 from detectors.boxes import Tiling
 from detectors.detector import Detector
 from detectors.inference import lacking
+from detectors.masking import unmasked
 from detectors.perception import CrowdCounter, Perception
 from detectors.zoo.manifest import find_for, read_zoo
 from ingest.decode import KeyframeDecoder
@@ -109,6 +110,8 @@ def watch(settings: Mapping[str, Any], orders: Orders, tell: Callable[[bytes], N
         return
     if missing := lacking(settings["providers"]):
         log.warning("models do not run where they were to run", why=missing)
+    if missing := unmasked(eyes.perception.labels):
+        log.warning("the detector leaves plates to be seen", model=eyes.perception.model, why=missing)
     tell(encode("ready"))
     with Receiver(AllowedNetworks.parse(settings["networks"])) as receiver:
         detector = Detector(eyes.perception, eyes.tiling, eyes.crowds)

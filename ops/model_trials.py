@@ -8,6 +8,7 @@ import numpy as np
 
 from detectors.boxes import Tiling
 from detectors.inference import lacking, signature
+from detectors.masking import unmasked
 from detectors.perception import ChangeFinder, CrowdCounter, Perception
 from detectors.zoo.manifest import USES, Card, ZooEntry, read_entries, read_zoo
 from detectors.zoo.outputs import Task
@@ -47,6 +48,8 @@ def check(entry: ZooEntry, providers: Sequence[str], picture: Pixels | None) -> 
     found = [ok(about, f"loads and runs on {provider}, {len(entry.labels)} labels, layout {entry.layout}; {used}")]
     if seen is not None:
         found.append(ok(about, f"in the picture: {seen}"))
+    if "detector" in uses and (bare := unmasked(entry.labels)):
+        found.append(warn(about, bare, "take a detector that knows vehicles where plates may come into the picture"))
     unsaid = [name for name in Card.__dataclass_fields__ if getattr(entry.card, name) is None]
     if unsaid:
         fix = f"write what is known of it under [{entry.name}.card] in its zoo.toml"

@@ -75,6 +75,12 @@ def test_a_model_with_its_card_passes_and_a_picture_is_looked_at(run: Run, tmp_p
     assert sees["said"] == "in the picture: 1 person"
 
 
+def test_a_detector_that_knows_no_vehicles_is_warned_of(run: Run, tmp_path: Path) -> None:
+    zoo = write_zoo(tmp_path, tiny_nanodet(labels=1).SerializeToString(), labels=["person"], card=CARD)
+    _, bare = json.loads(run("check", zoo, "--json").out)
+    assert (bare["level"], "number plates are not masked" in bare["said"]) == ("warn", True)
+
+
 def test_what_is_wrong_is_said_with_a_remedy(run: Run, tmp_path: Path) -> None:
     zoo = write_zoo(tmp_path, tiny_nanodet(labels=3).SerializeToString())
     said = run("check", zoo)
