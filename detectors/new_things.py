@@ -20,6 +20,7 @@ from detectors.background import (
     Compared,
     cells_in,
     cells_of,
+    cells_under,
     compare,
     frame_of,
     view_of,
@@ -149,7 +150,7 @@ class Scene:
         return self.found.changed_share > TOO_MUCH
 
     def hides(self, background: Background, box: Box) -> bool:
-        return bool(self.hidden[cells_in(background.frame, np.array([box]))].mean() >= HIDDEN)
+        return bool(self.hidden[cells_under(background.frame, box)].mean() >= HIDDEN)
 
 
 def fitting(state: State, seen: Observation) -> Background:
@@ -211,7 +212,7 @@ def _spots(
     there, open_to_see = list[Spot](), list[Spot]()
     last_s = seen.at_s if state.at_s is None else state.at_s
     for spot in state.spots:
-        cells = cells_in(background.frame, np.array([spot.box]))
+        cells = cells_under(background.frame, spot.box)
         if scene.hides(background, spot.box):
             there.append(_hidden(spot, scene, last_s, seen.at_s, dwell_s))
         elif background.known[cells].mean() < 0.5:

@@ -50,7 +50,7 @@ class Spot:
     def from_json(cls, data: Mapping[str, Any]) -> "Spot":
         """Raises KeyError, TypeError, ValueError."""
         left, top, right, bottom = (finite(value) for value in data["box"])
-        look = tuple(int(value) for value in data["look"])
+        look = tuple(map(int, data["look"]))
         if len(look) not in (0, LOOK_SIDE**2):
             raise ValueError("not a look")
         return cls(
