@@ -16,6 +16,8 @@ from typing import Any
 from bench.made_blind import FAULTS, blind, dusk
 from bench.made_boxes import MADE, hour
 from bench.made_dumping import KIND, NUISANCES, THINGS, left
+from bench.made_gates import HELD_OPEN, TAILGATING, held_open_hour
+from bench.made_gates import hour as gate_hour
 from bench.made_pictures import RECORDINGS, Ground, read_ground
 from bench.made_scenes import Scene, play
 from detectors.perception import Perception
@@ -25,6 +27,7 @@ from ops.footage import cached
 from ops.replay_score import DAY_S, bound, score
 
 PICTURED = (KIND, *FAULTS)
+GATES = (TAILGATING, HELD_OPEN)
 DETECTOR = "nanodet-g-416"
 LEAST_RECALL, LEAST_PRECISION = 0.9, 0.9
 LEAST_DUMPING = 0.5
@@ -110,12 +113,12 @@ def missed(lines: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _shown(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    yield "kind                   found  recall precis.        late s  false  hours  a day ≤     ms"
+    yield "kind                       found  recall precis.        late s  false  hours  a day ≤     ms"
     for line in lines:
         rates = (f"{line[name]:.2f}" if line[name] is not None else "–" for name in ("recall", "precision"))
         late = "–" if line["late_median_s"] is None else f"{line['late_median_s']:g}/{line['late_worst_s']:g}"
         yield (
-            f"{line['kind']:<18} {line['found']:>4}/{line['incidents']:<4} {next(rates):>7} {next(rates):>7} "
+            f"{line['kind']:<22} {line['found']:>4}/{line['incidents']:<4} {next(rates):>7} {next(rates):>7} "
             f"{late:>13} {line['false']:>6} {line['hours']:>6g} {line['false_per_day_bound']:>8g} "
             f"{line['rule_ms']:>6.2f}"
         )
@@ -124,19 +127,28 @@ def _shown(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="wangge bench kinds", description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="where recordings lie, see README")
-    parser.add_argument("--kind", action="append", choices=[*MADE, *PICTURED], help="only this; may be repeated")
+    parser.add_argument(
+        "--kind", action="append", choices=[*MADE, *GATES, *PICTURED], help="only this; may be repeated"
+    )
     parser.add_argument("--ground", action="append", choices=list(RECORDINGS), help="only this recording")
     parser.add_argument("--hours", type=int, default=8, help="made hours of each kind that is judged by boxes")
     parser.add_argument("--seeds", type=int, default=1, help="rounds over the recordings, for kinds judged by pixels")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--check", action="store_true", help="exit 1 where what was promised is not so")
     asked = parser.parse_args(arguments)
-    kinds = asked.kind or [*MADE, *PICTURED]
+    kinds = asked.kind or [*MADE, *GATES, *PICTURED]
 
     def say(text: str) -> None:
         print(text, file=sys.stderr)
 
-    lines = [measure(kind, (hour(kind, n) for n in range(1, asked.hours + 1)), say) for kind in kinds if kind in MADE]
+    hours = range(1, asked.hours + 1)
+    lines = [measure(kind, (hour(kind, n) for n in hours), say) for kind in kinds if kind in MADE]
+    if TAILGATING in kinds:
+        lines.append(measure(TAILGATING, (gate_hour(False, n) for n in hours), say))
+        sight = measure(TAILGATING, (gate_hour(True, n) for n in hours), say)
+        lines.append(sight | {"kind": f"{TAILGATING}, seen"})
+    if HELD_OPEN in kinds:
+        lines.append(measure(HELD_OPEN, (held_open_hour(n) for n in hours), say))
     left_out: list[str] = []
     if wanted := [kind for kind in kinds if kind in PICTURED]:
         try:

@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from detectors import health
-from detectors.detector import Look, judge
+from detectors.crossing import Walkers, gates
+from detectors.detector import Look, judge, pursue
 from ingest.decode import LUMA_SHAPE
 from ingest.replay import Alarm, Replayed
 from models.camera import CameraPoint, SourceUrl, Zone
 from models.detections import Detections
 from models.frame import Pixels
+from models.gate import GateLog
 from models.geo import ControlPoint, GeoPoint
 from models.incident import Phase, Sighting
 from ops.replay_truth import BEGINS_AT, Happening, Truth
@@ -32,13 +34,15 @@ NOBODY = Detections.none(LABELS)
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """One look: seconds from the scene's beginning, what the detector sees, and the picture where there is one."""
+    """One look: seconds from the scene's beginning, what the detector sees, the picture where there is one, and what
+    gates have said by then."""
 
     at_s: float
     detections: Detections
     width_px: int
     height_px: int
     bgr: Pixels | None = None
+    gate: GateLog | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +95,7 @@ def play(scene: Scene) -> Played:
 
 def _steps(scene: Scene) -> Iterator[tuple[Sequence[Sighting], float]]:
     state: Mapping[str, Any] = {}
-    well = health.State()
+    well, walkers, is_followed = health.State(), Walkers(), bool(gates(scene.camera))
     for shown in scene.looks():
         began_s, at_s = time.perf_counter(), BEGINS_S + shown.at_s
         if scene.kind in health.KINDS:
@@ -101,8 +105,11 @@ def _steps(scene: Scene) -> Iterator[tuple[Sequence[Sighting], float]]:
             well, said = examined.state, examined.sightings
             yield [each for each in said if each.kind == scene.kind], time.perf_counter() - began_s
             continue
-        look = Look(at_s, shown.width_px, shown.height_px, shown.detections, "made", shown.bgr)
-        observed = judge(scene.camera, look, state)
+        look = Look(at_s, shown.width_px, shown.height_px, shown.detections, "made", shown.bgr, gate=shown.gate)
+        if is_followed:
+            observed, walkers = pursue(scene.camera, look, state, walkers)
+        else:
+            observed = judge(scene.camera, look, state)
         state = observed.state
         yield observed.sightings, time.perf_counter() - began_s
 

@@ -20,6 +20,8 @@ from models.incident import KINDS
 PERSONS = frozenset({"person"})
 SURE_OFF = 0.15
 """Of a person's height: so far from the line one is surely on that side of it, for all that boxes tremble."""
+BEGINS_OFF = 0.03
+"""Of it, where a track begins: who comes out from behind somebody at the line was not on both sides of it before."""
 MARGIN, LEAST_MARGIN = 0.5, 0.1
 """Of the zone's size, and of the picture: so far around a gate's zone people are followed, and waited for."""
 BESIDE = 0.05
@@ -37,12 +39,16 @@ class Crossing:
 
 @dataclass(frozen=True, eq=False)
 class _Stood:
-    """Surely on one side of a line when last seen: ``off_px`` from it, more than 0 on its right-hand side. ``went``:
-    the ways that it went already; who turns back and goes again went once."""
+    """On one side of a line when last surely seen there: ``off_px`` from it, more than 0 on its right-hand side.
+
+    ``over_s``: since then it was seen once on the other side, and stepped over the line at that time; infinite: around
+    its ends. ``went``: the ways that it went already; who turns back and goes again went once.
+    """
 
     at_s: float
     off_px: float
     foot_px: Floats
+    over_s: float | None = None
     went: frozenset[Direction] = frozenset()
 
 
@@ -90,21 +96,34 @@ def walk(
     stood = {key: where for key, where in walkers.stood.items() if key[0] in known}
     crossed: dict[str, list[Crossing]] = {zone.id: [] for zone in zones}
     lines = {zone.id: np.array(zone.line) * (width_px, height_px) for zone in zones}
-    for i in np.flatnonzero(tracks.seen).tolist():
+    for i in np.flatnonzero(tracks.seen_s == at_s).tolist():
         foot, tall, number = tracks.feet_px[i], float(tracks.sizes[i, 1]), int(tracks.ids[i])
         for zone_id, line in lines.items():
-            off = _off_px(line, foot)
-            if abs(off) < SURE_OFF * tall:
+            off, before = _off_px(line, foot), stood.get((number, zone_id))
+            if abs(off) < (SURE_OFF if before else BEGINS_OFF) * tall:
                 continue
-            before = stood.get((number, zone_id))
-            now = _Stood(at_s, off, foot, before.went if before else frozenset())
-            when_s = _stepped_over_s(line, before, now) if before else None
-            way = Direction.IN if off > 0 else Direction.OUT
-            if when_s is not None and way not in now.went:
-                crossed[zone_id].append(Crossing(when_s, way, float(tracks.scores[i])))
-                now = replace(now, went=now.went | {way})
+            now, when_s = _went_on(line, before, _Stood(at_s, off, foot))
             stood[number, zone_id] = now
+            if when_s is not None:
+                way = Direction.IN if off > 0 else Direction.OUT
+                crossed[zone_id].append(Crossing(when_s, way, float(tracks.scores[i])))
     return Walkers(tracks, stood), {zone_id: tuple(each) for zone_id, each in crossed.items()}
+
+
+def _went_on(line: Floats, before: _Stood | None, now: _Stood) -> tuple[_Stood, float | None]:
+    """Where it stands after this look; and when it stepped over the line, once two looks have shown it behind that: one
+    box may be somebody else's, or nobody's."""
+    if before is None:
+        return now, None
+    now = replace(now, went=before.went)
+    if (before.off_px > 0) == (now.off_px > 0):
+        return now, None
+    if before.over_s is None:
+        return replace(before, over_s=_stepped_over_s(line, before, now)), None
+    way = Direction.IN if now.off_px > 0 else Direction.OUT
+    if before.over_s == math.inf or way in before.went:
+        return now, None
+    return replace(now, went=now.went | {way}), before.over_s
 
 
 def _off_px(line: Floats, foot: Floats) -> float:
@@ -114,13 +133,11 @@ def _off_px(line: Floats, foot: Floats) -> float:
     return float((along[0] * off[1] - along[1] * off[0]) / math.hypot(*along))
 
 
-def _stepped_over_s(line: Floats, before: _Stood, now: _Stood) -> float | None:
-    """When somebody who went straight stepped over the line; None: they did not, or went around its ends."""
-    if (before.off_px > 0) == (now.off_px > 0):
-        return None
+def _stepped_over_s(line: Floats, before: _Stood, now: _Stood) -> float:
+    """When somebody who went straight from one side to the other stepped over the line; infinite: around its ends."""
     share = before.off_px / (before.off_px - now.off_px)
     along, at = line[1] - line[0], before.foot_px + share * (now.foot_px - before.foot_px) - line[0]
     where = float(at @ along / (along @ along))
     if not -BESIDE <= where <= 1 + BESIDE:
-        return None
+        return math.inf
     return before.at_s + share * (now.at_s - before.at_s)

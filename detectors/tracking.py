@@ -25,7 +25,7 @@ HITS = 2
 """Boxes after which a track is somebody: a box that no other look shows is background."""
 LOST_S = 2.0
 """Longer unseen, and who comes out at the other end may be another one."""
-LEAST_IOU = 0.1
+LEAST_IOU = 0.3
 MOST_BOXES = 500
 """The strongest of a look; joining costs with their square."""
 SEEN_OFF, ACCELERATES, WALKS = 0.06, 1.0, 1.0
@@ -33,7 +33,7 @@ SEEN_OFF, ACCELERATES, WALKS = 0.06, 1.0, 1.0
 in a second, and of the speed of someone of whom nothing is known."""
 SIZE_SHARE = 0.3
 """Of a newly seen size, in the size that is believed."""
-WIDEST = 0.75
+WIDEST = 0.4
 """A box is widened by at most so much of its height."""
 
 Floats = NDArray[np.float64]

@@ -62,8 +62,8 @@ class Followed:
     left_out: int = 0
 
     def shot(self, at_s: float) -> Shot | None:
-        """The picture that shows what was there at that time best."""
-        return min(self.shots, key=lambda shot: abs(shot.at_s - at_s), default=None)
+        """The first picture that shows who stepped over the line at that time, behind it."""
+        return next((shot for shot in self.shots if shot.at_s >= at_s), None)
 
 
 Picture = tuple[str, float, VideoFrame]

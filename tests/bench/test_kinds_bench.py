@@ -13,6 +13,8 @@ import pytest
 from bench.kinds import main, measure, missed
 from bench.made_boxes import hour
 from bench.made_dumping import left
+from bench.made_gates import held_open_hour
+from bench.made_gates import hour as gate_hour
 from bench.made_pictures import Ground
 from bench.made_scenes import NOBODY, Scene, Shown
 
@@ -75,3 +77,15 @@ def test_a_recording_that_is_not_there_is_left_out_and_said(tmp_path: Path, caps
         f"road: it is not at {tmp_path}/roads/road.avi; left out",
         "camera_black: no recording to paint it into; left out",
     ]
+
+
+def test_who_follows_at_a_made_gate_is_told_by_its_passes_and_by_sight_and_nobody_else() -> None:
+    for by_sight in (False, True):
+        scene = gate_hour(by_sight, 3, incidents=12)
+        first = scene.truth.incidents[0]
+        scene = beginning(scene, first.onset_s + 30.0)
+        scene = replace(scene, truth=scene.truth.model_copy(update={"incidents": [first]}))
+        line = measure("gate_tailgating", [scene], lambda _: None)
+        assert (line["incidents"], line["found"], line["false"]) == (1, 1, 0)
+    line = measure("gate_held_open", [beginning(held_open_hour(2, 12), 900.0)], lambda _: None)
+    assert line["false"] == 0
