@@ -111,6 +111,11 @@ class Bursts:
         """How long until the next picture may be looked at; None: none is waiting."""
         return max(self._rests_until_s - self._steady_s(), 0.0) if self._waiting else None
 
+    @property
+    def first(self) -> str:
+        """The camera that has waited longest; there is one."""
+        return self._waiting[0][0]
+
     def next(self) -> Picture | None:
         """The next picture of the camera that has waited longest; None where that one's group was over, or damaged."""
         camera_id, group = self._waiting[0]

@@ -239,9 +239,9 @@ class Watcher:
     def _glance(self) -> None:
         """A picture between keyframes: who goes through a gate."""
         began_s = self._steady_s()
-        picture = self._bursts.next()
-        camera = self._cameras.get(picture[0]) if picture else None
-        if picture and camera:
+        camera = self._cameras[self._bursts.first]
+        picture = self._guarded(camera, self._bursts.next)
+        if picture:
             self._guarded(camera, partial(self._follow, camera, picture[1], picture[2]))
         self._bursts.took(began_s)
 

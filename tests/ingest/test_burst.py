@@ -176,6 +176,18 @@ def test_the_gates_own_passes_account_for_them_or_do_not(gate_footage: Footage) 
     assert len(rules["gate_tailgating/gate"]["gone"][0]) == 4
 
 
+def test_a_group_that_breaks_its_decoder_costs_its_camera_alone(
+    gate_footage: Footage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only what a decoder refuses: whatever comes of what a camera sends, the child goes on."""
+    whole = Playing.recent
+    monkeypatch.setattr(Playing, "recent", lambda *asked: replace(whole(*asked), codec="no codec"))
+    said, _ = watched(gate_footage, gated(single_s=2.0))
+    counters = [message.fields["cameras"]["cam1"] for message in said if message.op == "alive"][-1]
+    assert counters["detector_errors"] > 0
+    assert counters["keyframes"] == FPS * LENGTH_S / GOP
+
+
 def test_a_camera_without_a_gate_is_looked_at_by_keyframes_alone(gate_footage: Footage) -> None:
     said, eyes = watched(gate_footage, camera())
     assert eyes.looks <= 2 * (1 + FPS * LENGTH_S // GOP)
