@@ -33,12 +33,12 @@ WALKS = (2.6, 3.4)
 """When each of two steps over the line; both between the keyframes of 2 and 4 s."""
 
 
-def drawn(path: Path) -> Path:
+def drawn(path: Path, gop: int = GOP) -> Path:
     """Two white squares that go down the picture, one after the other, 160 × 120."""
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
-        keys = f"keyint={GOP}:min-keyint={GOP}:scenecut=0:bframes=0"
+        keys = f"keyint={gop}:min-keyint={gop}:scenecut=0:bframes=0"
         stream.options = {"preset": "ultrafast", "crf": "20", "x264-params": keys}
         for number in range(FPS * LENGTH_S):
             picture = np.random.default_rng(number).integers(40, 60, (120, 160, 3), np.uint8)
@@ -54,6 +54,12 @@ def drawn(path: Path) -> Path:
 @pytest.fixture(scope="module")
 def gate_footage(tmp_path_factory: pytest.TempPathFactory) -> Footage:
     return load(drawn(tmp_path_factory.mktemp("gate") / "gate.mp4"))
+
+
+@pytest.fixture(scope="module")
+def keyframes(tmp_path_factory: pytest.TempPathFactory) -> Footage:
+    """As `wangge replay --fps` plays it: every picture a keyframe."""
+    return load(drawn(tmp_path_factory.mktemp("keyframes") / "gate.mp4", gop=1))
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,7 @@ class Playing:
     """A receiver that plays footage: its packets go through a real stream and ring."""
 
     footage: Footage
+    keeps: bool = True
     stream: Stream = field(init=False)
     sent: int = 0
 
@@ -111,7 +118,7 @@ class Playing:
 
     def recent(self, camera_id: str, since_s: float, until_s: float) -> Recent | None:
         del camera_id
-        return self.stream.recent(since_s, until_s)
+        return self.stream.recent(since_s, until_s) if self.keeps else None
 
     def poll(self, timeout_s: float) -> list[Event]:
         del timeout_s
@@ -129,8 +136,10 @@ def gated(**levels: float) -> CameraPoint:
     return replace(camera(), zones=(zone,))
 
 
-def watched(footage: Footage, point: CameraPoint, gate: GateLog | None = None) -> tuple[list[Message], Squares]:
-    said, reader, eyes, line = list[Message](), Reader(), Squares(), Playing(footage)
+def watched(
+    footage: Footage, point: CameraPoint, gate: GateLog | None = None, keeps: bool = True
+) -> tuple[list[Message], Squares]:
+    said, reader, eyes, line = list[Message](), Reader(), Squares(), Playing(footage, keeps)
     steady_s = itertools.count(0.0, 0.05)
     watcher = Watcher(
         line,
@@ -186,6 +195,14 @@ def test_a_group_that_breaks_its_decoder_costs_its_camera_alone(
     counters = [message.fields["cameras"]["cam1"] for message in said if message.op == "alive"][-1]
     assert counters["detector_errors"] > 0
     assert counters["keyframes"] == FPS * LENGTH_S / GOP
+
+
+def test_where_nothing_is_kept_between_keyframes_they_are_what_is_gone_by(keyframes: Footage) -> None:
+    said, _ = watched(keyframes, gated(single_s=2.0), keeps=False)
+    (onset,) = [each for each in told(said) if each["phase"] == "onset"]
+    assert onset["onset_s"] == pytest.approx(NOW_S + WALKS[1], abs=0.3)
+    counters = [message.fields["cameras"]["cam1"] for message in said if message.op == "alive"][-1]
+    assert counters["followed"] == 0
 
 
 def test_a_camera_without_a_gate_is_looked_at_by_keyframes_alone(gate_footage: Footage) -> None:
