@@ -23,7 +23,7 @@ from ingest.watch import Watch
 from models.camera import CameraPoint
 from models.errors import CameraUnauthorised, InvalidInput
 from models.gate import GateLog, gate_log_to_json
-from models.incident import Evidence, Phase, Sighting
+from models.incident import Evidence, Phase, Sighting, kind_of
 
 COUNTERS = frozenset(
     {
@@ -232,7 +232,9 @@ class Fleet:
         reports = []
         for sighting in sightings:
             begins = sighting.phase is Phase.ONSET
-            stored = tuple(Evidence(digest, "still", "image/jpeg", sighting.at_s) for digest in digests)
+            # Who went through a gate is shown as they went: the gate's word came after that.
+            taken_s = sighting.onset_s if kind_of(sighting.kind).burst else sighting.at_s
+            stored = tuple(Evidence(digest, "still", "image/jpeg", taken_s) for digest in digests)
             reports.append(Report(camera_id, sighting, stored if begins else ()))
         self._spool.append(reports, {camera_id: watch.snapshot()}, now_s)
         self._unsaved.discard(camera_id)

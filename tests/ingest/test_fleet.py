@@ -1,4 +1,5 @@
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,14 @@ def test_an_onset_is_stored_with_its_still_and_its_state() -> None:
     assert keeper.evidence == [JPEG]
     assert report.evidence[0].at_s == sighting().at_s
     assert keeper.kept["cam1"]["rules"] == {"a": 1}
+
+
+def test_a_still_of_who_went_through_a_gate_is_dated_when_they_went() -> None:
+    keeper = Keeper()
+    fleet = watched(keeper)
+    followed = sighting_to_json(replace(sighting(), kind="gate_tailgating"))
+    tell(fleet, "observed", blobs=(JPEG,), rules={}, sightings=[followed])
+    assert keeper.reports[0].evidence[0].at_s == sighting().onset_s
 
 
 def test_what_ends_needs_no_still() -> None:
