@@ -250,7 +250,7 @@ class Watcher:
         frame = Frame(camera.point.id, at_s, bgr(picture, STILL_SIDE_PX))
         seen, known.walkers = self._detector.follow(camera.point, frame, camera.rules, known.walkers, camera.gate)
         camera.counters.followed += 1
-        shot = Shot(at_s, frame.bgr, seen.detections, camera.moved(luma(picture), at_s))
+        shot = Shot(at_s, frame.bgr, None, camera.moved(luma(picture), at_s))
         found, stills = self._pursued(camera, seen, shot)
         if found or camera.rules != before:
             self._tell_of(camera, found, stills)

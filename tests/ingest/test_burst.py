@@ -73,9 +73,10 @@ class Squares:
 
     looks = 0
     shown: list[Pixels]
+    hidden: list[object]
 
     def __init__(self) -> None:
-        self.shown = []
+        self.shown, self.hidden = [], []
 
     def look(self, bgr: Pixels, tiling: Tiling, min_score: float) -> Sight:
         del tiling, min_score
@@ -91,8 +92,9 @@ class Squares:
         return Sight(Detections(found, np.full(count, 0.8, np.float32), np.zeros(count, np.int32), ("person",)))
 
     def masked_still(self, pixels: Pixels, *, seen: object = None, moved: object = None) -> bytes:
-        del seen, moved
+        del moved
         self.shown.append(pixels)
+        self.hidden.append(seen)
         return b"\xff\xd8\xff still"
 
     def sample(self, pixels: Pixels) -> Counted:
@@ -168,6 +170,7 @@ def test_two_who_go_through_between_keyframes_are_told_by_sight_and_shown_as_the
     assert onset["onset_s"] == pytest.approx(NOW_S + WALKS[1], abs=0.3)
     (shown,) = eyes.shown
     assert (shown[55:70, 90:105].min(axis=2) > 150).mean() > 0.5  # the one who followed, just behind the line
+    assert eyes.hidden == [None]  # the part around the gate was looked at: all of it must be, before it is shown
     counters = [message.fields["cameras"]["cam1"] for message in said if message.op == "alive"][-1]
     assert counters["followed"] > 15  # five a second, of at least two groups
     assert counters["unfollowed"] == 0
