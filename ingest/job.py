@@ -52,7 +52,7 @@ class Eyes:
             seen = self.perception.look(pixels, self.tiling, LOOK_SCORE).detections
         closer = self.tiling.closer()
         seen = seen.joined(self.perception.look(pixels, closer, LOOK_SCORE).detections)
-        if len(seen.of(PERSONS)) >= CROWD_BOXES:
+        if len(seen.of(PERSONS)) >= CROWD_BOXES and closer.closer() != closer:
             seen = seen.joined(self.perception.look(pixels, closer.closer(), MIN_SCORE).detections)
         faces = self.faces.look(pixels, self.tiling, MIN_SCORE).detections if self.faces else None
         return still(pixels, seen, max_side_px, faces, moved)

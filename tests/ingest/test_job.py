@@ -42,6 +42,13 @@ def looks(count: int, **given: Any) -> list[tuple[int, int, float]]:
     return looker.asked
 
 
+def test_a_crowd_is_not_looked_at_twice_in_the_finest_tiles() -> None:
+    """64 of them take seconds, in which a child is silent."""
+    looker = Looker(CROWD_BOXES)
+    Eyes(looker, Tiling(4, 4)).masked_still(PICTURE)
+    assert [asked[:2] for asked in looker.asked] == [(4, 4), (8, 8)]
+
+
 def test_a_picture_is_looked_at_as_a_whole_and_more_closely() -> None:
     assert looks(3) == [(1, 1, LOOK_SCORE), (2, 2, LOOK_SCORE)]
 
