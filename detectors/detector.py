@@ -185,23 +185,8 @@ def judge(camera: CameraPoint, look: Look, state: Mapping[str, Any]) -> Observed
         if look.crossings is not None and not kind_of(rule.kind).burst:
             kept |= {key: known[key]} if key in known else {}
             continue
-        seen = Observation(
-            camera=camera,
-            zone=zone_at(camera, zone, look.at_s),
-            at_s=look.at_s,
-            detections=look.detections,
-            width_px=look.width_px,
-            height_px=look.height_px,
-            ground=ground,
-            model=look.model,
-            bgr=look.bgr,
-            density=look.density,
-            closer=look.closer,
-            crossings=None if look.crossings is None else look.crossings.get(zone.id, ()),
-            gate=look.gate,
-        )
         try:
-            step = rule.step(rule.restore(known.get(key)), seen)
+            step = rule.step(rule.restore(known.get(key)), _observation(camera, zone, look, ground))
         except (InvalidInput, *_MISTAKES) as error:
             reasons[key] = (*notes, str(error))
             if not isinstance(error, InvalidInput):
@@ -217,6 +202,24 @@ def judge(camera: CameraPoint, look: Look, state: Mapping[str, Any]) -> Observed
     closer_s = _closer_s(state) if look.closer is None else look.at_s
     after = {"version": STATE_VERSION, "rules": kept, "closer_s": closer_s}
     return Observed(after, tuple(sightings), look, reasons, running, broken)
+
+
+def _observation(camera: CameraPoint, zone: Zone, look: Look, ground: GroundPlane | None) -> Observation:
+    return Observation(
+        camera=camera,
+        zone=zone_at(camera, zone, look.at_s),
+        at_s=look.at_s,
+        detections=look.detections,
+        width_px=look.width_px,
+        height_px=look.height_px,
+        ground=ground,
+        model=look.model,
+        bgr=look.bgr,
+        density=look.density,
+        closer=look.closer,
+        crossings=None if look.crossings is None else look.crossings.get(zone.id, ()),
+        gate=look.gate,
+    )
 
 
 def faults(camera: CameraPoint) -> tuple[Fault, ...]:

@@ -41,8 +41,8 @@ class Remembering(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Shot:
-    """A picture that may have to be shown later: unmasked, in memory alone, for seconds. ``seen``: what was found in all
-    of it, None where only a part was looked at: before it is shown, all of it must be."""
+    """A picture that may have to be shown later: unmasked, in memory alone, for seconds. ``seen``: what was found in
+    all of it, None where only a part was looked at: before it is shown, all of it must be."""
 
     at_s: float
     bgr: Pixels
