@@ -163,6 +163,7 @@ class Watcher:
         if health.is_away(camera.health, camera.point):
             camera.counters.rested += 1
             camera.hindsight.rested(keyframe.at_s, camera.point, AWAY)
+            self._bursts.forget(camera.point.id)  # who crosses the line in another view goes through no gate
         elif self._deserves_look(camera, Looked(grey, keyframe.at_s)):
             camera.looked = Looked(grey, keyframe.at_s)
             camera.counters.looks += 1

@@ -259,7 +259,9 @@ def test_what_waits_is_bounded_and_counted_and_others_have_as_much_time(gate_foo
     for number in range(40):
         bursts.keyframe(f"other{number}", 1.0, is_near=True)
     assert sum(bursts.of(f"other{number}").left_out for number in range(40)) >= 40 - 16
+    before = bursts.of("other39").key_s
     bursts.forget("other39")
+    assert (before, bursts.of("other39").key_s) == (1.0, None)  # nothing of what was is followed after that
     endless.group = None
     assert not bursts.keyframe("cam9", 1.0, is_near=True)
     assert bursts.keyframe("cam9", 2.0 + AFTER_S, is_near=False)  # nobody has been there for long
