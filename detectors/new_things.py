@@ -12,20 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.background import (
-    TOO_MUCH,
-    Background,
-    Box,
-    Cells,
-    Compared,
-    cells_in,
-    cells_of,
-    cells_under,
-    compare,
-    frame_of,
-    view_of,
-)
+from detectors.background import TOO_MUCH, Background, Compared, compare
 from detectors.boxes import iou
+from detectors.cells import Box, Cells, cells_in, cells_of, cells_under, frame_of, view_of
 from detectors.course import Course, time_or_none
 from detectors.rule import Observation
 from detectors.spots import MOST_SPOTS, Look, Spot, alike, look_at, seen_spots
