@@ -95,7 +95,8 @@ class Watcher:
             well = health.State.from_json(rules.get(HEALTH))
             seen = self._hindsights.setdefault(camera.id, Hindsight())
             self._cameras[camera.id] = Watched(camera, order.fields["attempt"], rules, well, seen)
-            found = [str(fault) for fault in faults(camera)]
+            told = self._guarded(self._cameras[camera.id], partial(faults, camera))
+            found = [str(fault) for fault in told or ()]
             self._cameras[camera.id].counters.faults = len(found)
             self._fault(self._cameras[camera.id], "set-up", found)
             self._receiver.add(camera.id, camera.source)
@@ -208,7 +209,7 @@ class Watcher:
         if not _begins(examined.sightings):
             return examined.sightings, []
         moved = camera.moved(picture.luma, picture.at_s)
-        return examined.sightings, [self._eyes.masked_still(bgr(frame, STILL_SIDE_PX), moved=moved)]
+        return examined.sightings, self._masked(camera, Shot(picture.at_s, bgr(frame, STILL_SIDE_PX), None, moved))
 
     def _observe(self, camera: Watched, frame: Frame, grey: Luma) -> _Found:
         observed = self._guarded(
@@ -272,7 +273,13 @@ class Watcher:
                 then = self._bursts.of(camera.point.id).shot(sighting.onset_s) if kind_of(sighting.kind).burst else None
                 shots.append(then or now)
         unlike = {id(shot): shot for shot in shots}.values()
-        return [self._eyes.masked_still(shot.bgr, seen=shot.seen, moved=shot.moved) for shot in unlike]
+        return [jpeg for shot in unlike for jpeg in self._masked(camera, shot)]
+
+    def _masked(self, camera: Watched, shot: Shot) -> list[bytes]:
+        """One, or none where masking breaks: what is to be told goes without a picture then."""
+        masking = partial(self._eyes.masked_still, shot.bgr, seen=shot.seen, moved=shot.moved)
+        jpeg = self._guarded(camera, masking)
+        return [] if jpeg is None else [jpeg]
 
     def _guarded(self, camera: Watched, step: Callable[[], T]) -> T | None:
         """None where it broke: what was not told of has not been seen, so the camera's state is what it was before."""

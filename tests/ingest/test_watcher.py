@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -172,6 +172,27 @@ def test_an_onset_goes_up_with_one_masked_still(scene: Scene) -> None:
     (message,) = scene.of("observed")
     assert len(message.fields["sightings"]) == 1
     assert message.blobs[0].startswith(b"\xff\xd8\xff")
+
+
+def test_an_alert_whose_picture_cannot_be_made_goes_without(scene: Scene) -> None:
+    def break_down() -> None:
+        raise RuntimeError("the encoder")
+
+    scene.eyes.takes = break_down
+    scene.script.sightings = (sighting(),)
+    scene.turn(scene.keyframe(0.0))
+    (message,) = scene.of("observed")
+    assert (len(message.fields["sightings"]), message.blobs) == (1, ())
+    assert message.fields["rules"]["looks"] == 1
+
+
+def test_a_set_up_that_breaks_its_check_is_watched(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_down(_: CameraPoint) -> NoReturn:
+        raise RuntimeError("nobody thought of it")
+
+    monkeypatch.setattr("ingest.watcher.faults", break_down)
+    scene.watch(camera("cam2"))
+    assert set(scene.line.watched) == {"cam1", "cam2"}
 
 
 def test_what_was_seen_and_what_moved_is_hidden_in_a_still(scene: Scene) -> None:
