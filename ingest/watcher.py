@@ -217,7 +217,6 @@ class Watcher:
         )
         if observed is None:
             return (), []
-        self._detector_errors.well()
         camera.counters.rule_errors += len(observed.broken)
         for key, why in observed.broken.items():
             self._fault(camera, key, [why])

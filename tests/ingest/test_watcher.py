@@ -174,6 +174,16 @@ def test_an_onset_goes_up_with_one_masked_still(scene: Scene) -> None:
     assert message.blobs[0].startswith(b"\xff\xd8\xff")
 
 
+def test_a_camera_that_breaks_the_detector_again_and_again_among_others_that_do_not_is_one_line(scene: Scene) -> None:
+    scene.watch(camera("cam2"))
+    with capture_logs() as logged:
+        for number in range(6):
+            scene.script.breaks = number % 2 == 0
+            scene.turn(scene.keyframe(float(number), number % 2, "cam2" if number % 2 else "cam1"))
+    assert len(scene.script.frames) == 3
+    assert [line["event"] for line in logged] == ["the detector failed on a frame; it was skipped"]
+
+
 def test_an_alert_whose_picture_cannot_be_made_goes_without(scene: Scene) -> None:
     def break_down() -> None:
         raise RuntimeError("the encoder")
