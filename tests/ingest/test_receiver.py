@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from ingest.connection import Connected
+from ingest.decode import pictures
 from ingest.footage import Footage
 from ingest.receiver import Event, Failed, Receiver
 from ingest.simulator import Fault, Served
@@ -93,8 +94,13 @@ def test_keyframes_come_with_their_time(receiver: Receiver, cameras: RunningSimu
     ring = receiver.ring("one")
     assert ring is not None
     assert [kept.at_s for kept in ring.since(0) if kept.unit.key] == [keyframe.at_s for keyframe in keyframes]
+    recent = receiver.recent("one", keyframes[0].at_s, keyframes[1].at_s)
+    assert recent is not None
+    times_s = [at_s for at_s, _ in pictures(recent, keyframes[0].at_s, 0.2)]
+    assert (times_s[0], len(times_s)) == (keyframes[0].at_s, 5)  # 5 pictures a second, all of them decoded
     receiver.remove("one")
     assert receiver.ring("one") is None
+    assert receiver.recent("one", 0.0, time.time()) is None
 
 
 @pytest.mark.parametrize("scheme", ["basic", "digest", "digest-sha256"])
