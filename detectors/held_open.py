@@ -21,14 +21,17 @@ UNHEARD_S = 300.0
 
 @dataclass(frozen=True)
 class State:
+    """``is_open``: and was not for long enough to be told: nothing need move before a gate that stands open."""
+
     course: Course = field(default_factory=Course)
+    is_open: bool = False
 
     @property
     def is_running(self) -> bool:
-        return self.course.is_running
+        return self.is_open or self.course.is_running
 
     def to_json(self) -> dict[str, Any]:
-        return {"version": VERSION, **vars(self.course)}
+        return {"version": VERSION, "is_open": self.is_open, **vars(self.course)}
 
     @classmethod
     def from_json(cls, data: object) -> "State":
@@ -36,7 +39,7 @@ class State:
         if not isinstance(data, dict) or data.get("version") != VERSION:
             return cls()
         try:
-            return cls(Course.from_json(data))
+            return cls(Course.from_json(data), data["is_open"] is True)
         except (KeyError, TypeError, ValueError):
             return cls()
 
@@ -60,10 +63,11 @@ def _step(state: State, seen: Observation) -> Step[State]:
         onset_s = seen.at_s - open_s
         course = Course(onset_s=onset_s, said_s=course.said_s)
     said = f"{seen.zone.name}: {_why(seen, open_s, dwell_s)}"
+    state = State(course, is_open=seen.is_watched and 0 < open_s < dwell_s)
     if turn.phase is None:
-        return Step(State(course), (), (said,))
+        return Step(state, (), (said,))
     sighting = _sighting(seen, turn.phase, onset_s, open_s, dwell_s, said)
-    return Step(State(course), (sighting,), (sighting.reason,))
+    return Step(state, (sighting,), (sighting.reason,))
 
 
 def _why(seen: Observation, open_s: float, dwell_s: float) -> str:

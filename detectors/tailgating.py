@@ -106,7 +106,7 @@ def _by_gate(gone: Sequence[Gone], gate: GateLog, levels: Levels, now_s: float) 
     found, after, note, crossed, count = list[Gone](), list(gone), "", 0, 0
     for way in Direction:
         places = [i for i, each in enumerate(gone) if each.direction is way]
-        passes = [p.at_s for p in gate.passes if p.direction in (way, None) for _ in range(p.count)]
+        passes = sorted(p.at_s for p in gate.passes if p.direction in (way, None) for _ in range(p.count))
         without = {places[i] for i in unpaired([gone[i].at_s for i in places], passes, before_s, after_s)}
         for place in places:
             each = gone[place]

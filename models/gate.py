@@ -13,9 +13,8 @@ from models.errors import InvalidInput
 
 KIND = "gate_event"
 MOST_AT_ONCE = 100
-KEPT_S = 120.0
-"""Passes older than that let nobody through any more."""
-MOST_PASSES = 500
+MOST_PASSES = 200
+"""The last that were reported; none is left out by its time: one that is dated wrong would take the others along."""
 
 
 class GateEvent(StrEnum):
@@ -43,7 +42,7 @@ class GateSignal:
 class GateLog:
     """What a camera's gates said lately, as far as a rule goes by it.
 
-    ``passes``, the oldest first. ``open_since_s``: it stands open since then; None: it is closed, or never said.
+    ``passes``, as they were reported. ``open_since_s``: it stands open since then; None: it is closed, or never said.
     ``tells_closing``: it says when it closes, so that an opening without a closing means something.
     """
 
@@ -52,7 +51,7 @@ class GateLog:
     tells_closing: bool = False
 
     def after(self, signals: Iterable[GateSignal]) -> "GateLog":
-        """With more of one gate's signals, in whichever order they came."""
+        """With more of one gate's signals. Of those that came together the times say which was first."""
         passes, open_since_s, tells_closing = list(self.passes), self.open_since_s, self.tells_closing
         for signal in sorted(signals, key=lambda signal: signal.at_s):
             if signal.event is GateEvent.PASS:
@@ -61,18 +60,13 @@ class GateLog:
                 open_since_s = signal.at_s if open_since_s is None else open_since_s
             else:
                 open_since_s, tells_closing = None, True
-        passes.sort(key=lambda signal: signal.at_s)
-        newest_s = passes[-1].at_s if passes else 0.0
-        kept = tuple(signal for signal in passes if signal.at_s > newest_s - KEPT_S)
-        return GateLog(kept[-MOST_PASSES:], open_since_s, tells_closing)
+        return GateLog(tuple(passes[-MOST_PASSES:]), open_since_s, tells_closing)
 
     def joined(self, other: "GateLog") -> "GateLog":
         """Of two gates before one camera: either may let somebody through, and either may stand open."""
-        passes = sorted((*self.passes, *other.passes), key=lambda signal: signal.at_s)
         opened = [at_s for at_s in (self.open_since_s, other.open_since_s) if at_s is not None]
-        return GateLog(
-            tuple(passes[-MOST_PASSES:]), min(opened, default=None), self.tells_closing and other.tells_closing
-        )
+        tells_closing = self.tells_closing and other.tells_closing
+        return GateLog((*self.passes, *other.passes), min(opened, default=None), tells_closing)
 
 
 def signal_of(measure: Mapping[str, Any], at_s: float) -> GateSignal | None:

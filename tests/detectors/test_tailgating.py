@@ -189,6 +189,9 @@ def test_a_gate_that_said_it_opened_and_not_that_it_closed_is_held_open() -> Non
     assert "for 32 s that it is open, allowed are 30 s" in onset.reason
     assert cleared.phase is Phase.CLEARED
     assert held((0, open_), (29, open_), (31, shut)) == []
+    zone = gate_zone("gate_held_open", None, dwell_s=30.0)
+    running = [HELD_OPEN.step(HELD_OPEN.restore(None), seen(zone, NOW_S + 5, None, log)) for log in (open_, shut)]
+    assert [step.state.is_running for step in running] == [True, False]  # nothing moves before it: look all the same
 
 
 def test_a_gate_that_never_says_that_it_closes_is_not_held_open_and_a_restart_ends_nothing() -> None:
