@@ -178,6 +178,8 @@ def _remembered(gone: Sequence[Gone], seen: Observation, levels: Levels) -> tupl
 
 
 def _why(judged: Judged, seen: Observation, state: State, stage: Stage, levels: Levels) -> str:
+    if seen.crossings is None and seen.bgr is None:
+        return "who went through is not kept: a dry run cannot try this on what has been"
     if judged.followers and seen.gate:
         return (
             f"{judged.crossed} persons went through and {judged.passes} were let through within "
@@ -193,8 +195,6 @@ def _why(judged: Judged, seen: Observation, state: State, stage: Stage, levels: 
         return f"{state.followers} followed, the last one {seen.at_s - (state.last_s or seen.at_s):.0f} s ago"
     if not seen.is_watched:
         return OUTSIDE_HOURS
-    if seen.crossings is None:
-        return "people are followed only while somebody is at the gate; a dry run cannot try it on what has been"
     waiting = sum(not each.judged for each in judged.gone)
     return f"{waiting} who went through wait for the gate's reports" if waiting else "nobody followed anybody"
 

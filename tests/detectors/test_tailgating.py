@@ -90,6 +90,7 @@ def test_by_sight_alone_only_where_the_zone_says_that_passes_are_single() -> Non
     onset = said(gate_zone(single_s=3.0), [10.0, 11.5, 16.0], None)[0]
     assert onset.at_s == pytest.approx(NOW_S + 11.6, abs=0.21)
     assert "2 persons went through within 3 s: one at a time is allowed" in onset.reason
+    assert "a dry run cannot try this" in RULE.step(State(), seen(gate_zone(), NOW_S, None, None)).reasons[0]
     step = RULE.step(State(), seen(gate_zone(), NOW_S, [], None))
     assert "by sight alone nothing is told" in step.reasons[0]
 
