@@ -20,11 +20,14 @@ from models.frame import Pixels
 from models.settings import PROVIDERS
 
 _LOAD_FAILURES = (
+    ort_errors.EPFail,
+    ort_errors.EngineError,
     ort_errors.Fail,
     ort_errors.InvalidArgument,
     ort_errors.InvalidGraph,
     ort_errors.InvalidProtobuf,
     ort_errors.NoSuchFile,
+    ort_errors.NotFound,
     ort_errors.NotImplemented,
     ort_errors.RuntimeException,
 )

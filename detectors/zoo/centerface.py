@@ -17,6 +17,7 @@ class CenterFace:
     task = Task.BOXES
     is_final = False
     outputs = ("537", "538", "539")
+    multiple_px = 32
 
     def fault(self, outputs: Outputs, labels: int, height_px: int, width_px: int) -> str | None:
         rows, columns = height_px // STRIDE, width_px // STRIDE

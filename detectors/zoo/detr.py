@@ -13,6 +13,7 @@ class Detr:
 
     task = Task.BOXES
     is_final = True
+    multiple_px = 1
     outputs = ("logits", "pred_boxes")
 
     def fault(self, outputs: Outputs, labels: int, height_px: int, width_px: int) -> str | None:

@@ -207,6 +207,9 @@ def _fault(entry: ZooEntry, folder: Path) -> str | None:
         return "labels must be 1 to 10000 different names"
     if not 1 <= spec.multiple_px <= 256:
         return f"multiple_px must be 1 to 256, not {spec.multiple_px}"
+    step = LAYOUTS[entry.layout].multiple_px
+    if spec.multiple_px % step:
+        return f"multiple_px must be a multiple of {step} for layout {entry.layout}, not {spec.multiple_px}"
     if not 32 <= spec.long_side_px <= MAX_SIDE_PX or spec.long_side_px % spec.multiple_px:
         return f"long_side_px must be 32 to {MAX_SIDE_PX} and a multiple of {spec.multiple_px}, not {spec.long_side_px}"
     if spec.channels not in ("bgr", "rgb"):

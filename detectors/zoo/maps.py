@@ -14,6 +14,7 @@ class Density:
     """Crowd density (MCNN, CSRNet, DM-Count and their like): (1, 1, rows, columns), whose sum is the persons seen."""
 
     task = Task.DENSITY
+    multiple_px = 1
     outputs = ("density",)
 
     def fault(self, outputs: Outputs, labels: int, height_px: int, width_px: int) -> str | None:
@@ -41,6 +42,7 @@ class Change:
     """
 
     task = Task.CHANGE
+    multiple_px = 1
     outputs = ("change",)
 
     def fault(self, outputs: Outputs, labels: int, height_px: int, width_px: int) -> str | None:
@@ -62,6 +64,7 @@ class ChangeMask:
     """
 
     task = Task.CHANGE
+    multiple_px = 1
     outputs = ("mask",)
 
     def fault(self, outputs: Outputs, labels: int, height_px: int, width_px: int) -> str | None:

@@ -17,6 +17,7 @@ class NanoDet:
     is_final = False
     strides = (8, 16, 32)
     bins = 11
+    multiple_px = 32
     outputs = ("scores_8", "scores_16", "scores_32", "boxes_8", "boxes_16", "boxes_32")
 
     def fault(self, outputs: Outputs, labels: int, height_px: int, width_px: int) -> str | None:

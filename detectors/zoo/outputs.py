@@ -30,6 +30,10 @@ class Layout(Protocol):
     def task(self) -> Task: ...
 
     @property
+    def multiple_px(self) -> int:
+        """The sides of its input are multiples of that, or its cells would lie elsewhere than they are read."""
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """The outputs that it reads, as the family's own export names them; zoo.toml may say otherwise."""
 

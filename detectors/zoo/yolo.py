@@ -20,6 +20,7 @@ class Yolox:
     task = Task.BOXES
     is_final = False
     strides = (8, 16, 32)
+    multiple_px = 32
     outputs = ("output",)
 
     def __init__(self, is_decoded: bool) -> None:
@@ -69,6 +70,7 @@ class YoloV8:
 
     task = Task.BOXES
     is_final = False
+    multiple_px = 32
     outputs = ("output0",)
 
     def fault(self, outputs: Outputs, labels: int, height_px: int, width_px: int) -> str | None:

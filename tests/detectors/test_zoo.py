@@ -78,6 +78,7 @@ def test_a_missing_zoo_says_so(tmp_path: Path) -> None:
         ({"long_side_px": 1 << 20}, "must be 32 to 4096"),
         ({"long_side_px": True}, "not a whole number"),
         ({"multiple_px": 0}, "must be 1 to 256"),
+        ({"multiple_px": 8}, "a multiple of 32 for layout nanodet, not 8"),
         ({"channels": "grey"}, "bgr or rgb, not 'grey'"),
         ({"mean": [1.0, 2.0]}, "cannot be read"),
         ({"mean": [10**400, 1.0, 1.0]}, "cannot be read"),
