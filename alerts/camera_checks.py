@@ -16,6 +16,8 @@ from models.vision import Levels, Vision
 
 MOST_ZONES = 50
 MOST_LEARNED = 6
+NARROWEST = 0.001
+"""Of a zone, in fractions of the picture: a pixel or two."""
 LONGEST_ABOUT = 64
 """Characters of a site or upstream."""
 MOST_CONTROL_POINTS = 100
@@ -105,6 +107,8 @@ def _zone_faults(zones: Sequence[Zone]) -> list[Fault]:
     for zone in zones:
         try:
             checked_text(zone.name, "the name")
+            if min(max(side) - min(side) for side in zip(*zone.polygon, strict=True)) < NARROWEST:
+                raise InvalidInput("its corners lie on one line: nobody can stand in it")
             for kind in zone.kinds:
                 _check_seen(kind, zone)
             for said in (zone.levels, zone.night_levels):

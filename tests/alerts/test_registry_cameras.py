@@ -283,6 +283,7 @@ def test_codes_of_cameras(code: str) -> None:
         ({"zones": (zone(levels={"crowding": {"enter_persons": "12"}}),)}, "zones[z1]"),
         ({"zones": (zone(levels={"crowding": {"enter_persons": None}}),)}, "zones[z1]"),
         ({"zones": (zone(levels={"crowding": {"enter_persons": True}}),)}, "zones[z1]"),
+        ({"zones": (zone(polygon=((0.1, 0.1), (0.1, 0.5), (0.1, 0.9))),)}, "zones[z1]"),
         ({"control_points": GROUND[:3]}, "control_points"),
         ({"control_points": (GROUND[0],) * 5}, "control_points"),
         ({"control_points": (*GROUND[:3], replace(GROUND[3], x=1.5))}, "control_points[4]"),
