@@ -11,6 +11,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import holidays
+from holidays.registry import EntityLoader
 
 from models.errors import InvalidInput
 
@@ -19,6 +20,9 @@ FARTHEST_DAYS = 1500
 
 MOST_OWN_DAYS = 1000
 DAY_MIN = 24 * 60
+COUNTRIES = frozenset(EntityLoader.get_country_codes())
+"""The keys of ``holidays.list_supported_countries()``, which loads every country's class to say them."""
+
 MAKEUP_COUNTRIES = frozenset({"CN"})
 """Countries of which we know that a year without make-up days is one that has not been announced yet."""
 
@@ -44,7 +48,7 @@ class Calendar:
             ZoneInfo(self.zone)
         except (ValueError, OSError, KeyError):
             raise InvalidInput("the calendar's zone is no IANA time zone, such as Asia/Shanghai") from None
-        if self.country and self.country not in holidays.list_supported_countries():
+        if self.country and self.country not in COUNTRIES:
             raise InvalidInput(
                 f"no public holidays are known for the country {self.country[:8]!r}; ISO 3166, such as CN"
             )
