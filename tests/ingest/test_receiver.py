@@ -133,9 +133,7 @@ def test_a_wrong_or_missing_password_is_unauthorised(
 def test_each_fault_is_an_error_of_its_own(
     receiver: Receiver, cameras: RunningSimulator, name: str, kind: type[CameraError]
 ) -> None:
-    began_s = time.monotonic()
-    assert type(failure(receiver, cameras.url(name, ACCOUNT))) is kind
-    assert time.monotonic() - began_s < 3.5
+    assert type(failure(receiver, cameras.url(name, ACCOUNT), seconds=5)) is kind
 
 
 def test_garbage_and_loss_are_survived_and_a_timestamp_jump_is_not_felt(
@@ -144,19 +142,25 @@ def test_garbage_and_loss_are_survived_and_a_timestamp_jump_is_not_felt(
     names = [Fault.GARBAGE, Fault.LOSS, Fault.JUMP]
     for name in names:
         receiver.add(name, cameras.url(name))
-    events = watch(receiver, 2.5)
-    assert not [event for event in events if isinstance(event, Failed)]
-    jumped = [event.at_s for event in events if isinstance(event, Keyframe) and event.camera_id == Fault.JUMP]
-    assert len(jumped) >= 3
-    assert jumped[-1] == pytest.approx(time.time(), abs=1.5)
+    seen = dict.fromkeys(names, 0)
+    end_s = time.monotonic() + 20
+    while min(seen.values()) < 4 and time.monotonic() < end_s:
+        for event in receiver.poll(end_s - time.monotonic()):
+            assert not isinstance(event, Failed)
+            if isinstance(event, Keyframe):
+                seen[Fault(event.camera_id)] += 1
+                assert event.at_s == pytest.approx(event.arrival_s, abs=1.5)
+    assert min(seen.values()) >= 4, seen
 
 
 def test_the_others_go_on_while_one_stalls(receiver: Receiver, cameras: RunningSimulator) -> None:
     receiver.add("bad", cameras.url(Fault.STALL))
     receiver.add("good", cameras.url("h264"))
-    events = watch(receiver, 2.8)
-    assert [event.camera_id for event in events if isinstance(event, Failed)] == ["bad"]
-    assert len([event for event in events if isinstance(event, Keyframe) and event.camera_id == "good"]) >= 3
+    before = watch(receiver, 20, Failed)
+    after = watch(receiver, 20, Keyframe, count=2)
+    assert [event.camera_id for event in before + after if isinstance(event, Failed)] == ["bad"]
+    for events, least in ((before, 1), (after, 2)):
+        assert len([event for event in events if isinstance(event, Keyframe) and event.camera_id == "good"]) >= least
     assert receiver.camera_ids == {"good"}
 
 
