@@ -8,18 +8,21 @@ to leave again has left. A person names it. Pure: time is the frame clock's.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
+from scipy import ndimage
 
-from detectors.structure_memory import Memory, compare
-from detectors.structure_region import DAY_S, Region, footprint_m2, regions
-from detectors.structure_view import COLUMNS, LEAST_ALIKE, Cells, grey_of, rows_of, small, view_of
+from detectors.structure_memory import DAY_S, LEARNS_S, OTHERWISE, Around, Find, Memory, Numbers, compare
+from detectors.structure_region import Region, footprint_m2, outline, regions
+from detectors.structure_view import Cells, small
 from models.camera import CameraPoint, Zone
 from models.detections import Detections
 from models.errors import InvalidInput
 from models.frame import Pixels
-from models.geo import GeoPoint, GroundPlane, inside
+from models.geo import GroundPlane, inside
 from models.structure import Accepted, Permit
+from models.sun import sun_height_deg
 
 KIND = "illegal_structure"
 EACH_S = 600.0
@@ -27,16 +30,14 @@ EACH_S = 600.0
 GROWING_DAYS, AT_ONCE_DAYS = 1.0, 7.0
 """How long what grows, and what came at once, stands before it is told of. In a week the weekly market has come and
 gone."""
-SURE = 0.8
-"""Mean evidence of a region from which on it is told of."""
 DENSE = 0.25
 """Share of its rectangle that a region fills at least, and more by its share of the picture: what is large is solid,
 what lies about thinly is light or leaves."""
-OTHERWISE, OTHERWISE_EACH = 0.06, 0.7
-"""Share of the zone beside a region that may look otherwise, or OTHERWISE_EACH of the region's share of the picture:
+OTHERWISE_SHARE, OTHERWISE_EACH = 0.06, 0.7
+"""Share of the zone beside a region that may look otherwise, or OTHERWISE_EACH times the region's share of the picture:
 what is built throws shadows, but on days of snow nothing is told."""
-SAME = 0.3
-"""Regions that overlap by this share of the smaller one are one structure."""
+GROWS_ON_S = 3 * DAY_S
+"""What has not grown for so long grows no more: what comes beside it is another one."""
 SAID_EACH_S = DAY_S
 GONE_S, GONE = 2 * DAY_S, 0.2
 """It is gone when for so long less than this share of its cells has stood out."""
@@ -44,13 +45,18 @@ SUN_DEG = 4.0
 """Height of the sun from which on it is day: in the dark nothing is compared."""
 NOT_ACCEPTED = Accepted()
 BODY_SCORE = 0.35
-BODIES = frozenset({"person", "bicycle", "motorcycle", "car", "bus", "truck"})
+PERSONS = frozenset({"person", "bicycle", "motorcycle"})
+VEHICLES = frozenset({"car", "bus", "truck"})
+A_VEHICLE = 0.5
+"""Share of looks in which the detector took for a vehicle what came at once, from which on it is one."""
+WIDEST = 0.35
+"""Share of the zone that one thing covers at most."""
 
 
 @dataclass(frozen=True, eq=False)
 class Told:
-    """A structure that was told of. ``seen_s``: when it stood out last; ``area_m2``: None where the ground is
-    not known."""
+    """A structure that was told of. ``seen_s``: when it stood out last; ``grown_s``: when it grew last; ``area_m2``:
+    None where the ground is not known."""
 
     number: int
     zone_id: str
@@ -59,6 +65,7 @@ class Told:
     told_s: float
     said_s: float
     seen_s: float
+    grown_s: float
     share: float
     area_m2: float | None
 
@@ -95,11 +102,14 @@ def step(
     camera: CameraPoint,
     at_s: float,
     bgr: Pixels,
+    find: Find,
     detections: Detections | None = None,
     ground: GroundPlane | None = None,
     accepted: Accepted = NOT_ACCEPTED,
 ) -> Watched:
-    """One look further; most are passed over, see ``EACH_S``. Raises InvalidInput for a time that is no number."""
+    """One look further; most are passed over, see ``EACH_S``. ``find``: a change network.
+
+    Raises InvalidInput for a time that is no number."""
     if not math.isfinite(at_s):
         raise InvalidInput("the frame's time is no number")
     zones = [zone for zone in camera.zones if KIND in zone.kinds]
@@ -107,40 +117,54 @@ def step(
     if not zones or why:
         return Watched(state, (), {zone.id: why for zone in zones})
     picture = small(bgr)
-    grid = (rows_of(bgr), COLUMNS)
     memory = state.memory
-    if memory is None or memory.evidence.shape != grid:
-        memory, state = Memory.first(grey_of(picture), *grid, at_s), State()
-    view = view_of(picture, memory.anchor)
-    if view.alike < LEAST_ALIKE:
-        why = f"this is not the view that was learned: likeness {view.alike:.2f}, at least {LEAST_ALIKE:g}"
-        return Watched(replace(state, memory=replace(memory, at_s=at_s)), (), {zone.id: why for zone in zones})
+    if memory is None or memory.accepted.pictures.shape[1] != len(picture):
+        memory, state = Memory.first(len(picture), at_s), State()
     accepted_s = accepted.accepted_s
-    cleared: list[Said] = []
-    if accepted_s is not None and accepted_s <= at_s and memory.accepted_s != accepted_s:
-        cleared = [_ended(told, "the scene was accepted as it is now") for told in state.told]
-        memory, state = memory.accepted(accepted_s), replace(state, told=())
-    cells = {zone.id: zone_cells(zone, grid) for zone in zones}
-    watched = np.logical_or.reduce(list(cells.values()))
-    compared = compare(memory, view, at_s, watched & ~_bodies(detections, bgr, grid))
+    said: list[Said] = []
+    if accepted_s is not None and accepted_s <= at_s and memory.is_learned and memory.accepted_s != accepted_s:
+        said = [_ended(told, "the scene was accepted as it is now") for told in state.told]
+        memory, state = memory.as_accepted(accepted_s), replace(state, told=())
+
+    compared = compare(memory, picture, at_s, partial(_around, zones, accepted, at_s, detections, bgr.shape), find)
     memory = compared.memory
-    for zone in zones:
-        if accepted.permitted(zone.id, at_s):
-            memory = memory.forgiven(cells[zone.id])
     state = replace(state, memory=memory)
+    if memory.accepted_s is None:
+        why = f"it is learned how it looks: {memory.looks} looks so far"
+        why += "; nobody has accepted it yet" if accepted_s is None else f", for {LEARNS_S / DAY_S:g} day at least"
+        return Watched(state, tuple(said), {zone.id: f"{zone.name}: {why}" for zone in zones})
     if not compared.is_told:
-        why = f"{compared.share:.0%} of the scene looks otherwise, or it is still being learned: nothing can be told"
-        return Watched(state, tuple(cleared), {zone.id: why for zone in zones})
-    said, reasons = cleared, {}
+        why = f"{compared.share:.0%} of the scene looks otherwise: snow, fog or another view, nothing can be told"
+        return Watched(state, tuple(said), {zone.id: f"{zone.name}: {why}" for zone in zones})
+    reasons, level = {}, memory.level()
     for zone in zones:
         permit = accepted.permitted(zone.id, at_s)
         if permit is not None:
             state, more = _permitted(state, zone, permit)
             reasons[zone.id] = f"{zone.name}: permit {permit.reference} covers it"
         else:
-            state, more, reasons[zone.id] = _zone(state, memory, zone, cells[zone.id], at_s, ground)
+            state, more, reasons[zone.id] = _zone(state, memory, level, zone, at_s, ground)
         said.extend(more)
     return Watched(state, tuple(said), reasons)
+
+
+def _around(
+    zones: Sequence[Zone],
+    accepted: Accepted,
+    at_s: float,
+    detections: Detections | None,
+    shape: tuple[int, ...],
+    grid: tuple[int, int],
+) -> Around:
+    none = np.zeros(grid, np.bool_)
+    zoned = [zone_cells(zone, grid) for zone in zones]
+    free = [cells for zone, cells in zip(zones, zoned, strict=True) if accepted.permitted(zone.id, at_s)]
+    return Around(
+        np.logical_or.reduce([none, *zoned]),
+        np.logical_or.reduce([none, *free]),
+        _boxed(detections, PERSONS, shape, grid),
+        _boxed(detections, VEHICLES, shape, grid),
+    )
 
 
 def zone_cells(zone: Zone, grid: tuple[int, int]) -> Cells:
@@ -151,7 +175,7 @@ def zone_cells(zone: Zone, grid: tuple[int, int]) -> Cells:
 
 
 def _passed_over(memory: Memory | None, camera: CameraPoint, at_s: float) -> str:
-    if memory is not None and at_s - memory.at_s < EACH_S:
+    if memory is not None and 0 <= at_s - memory.at_s < EACH_S:
         return f"compared once in {EACH_S:g} s; the last was {at_s - memory.at_s:.0f} s ago"
     sun_deg = sun_height_deg(camera.place, at_s)
     return f"compared by day only; the sun stands at {sun_deg:.0f}°" if sun_deg < SUN_DEG else ""
@@ -163,77 +187,86 @@ def _permitted(state: State, zone: Zone, permit: Permit) -> tuple[State, list[Sa
 
 
 def _zone(
-    state: State, memory: Memory, zone: Zone, cells: Cells, at_s: float, ground: GroundPlane | None
+    state: State, memory: Memory, level: Numbers, zone: Zone, at_s: float, ground: GroundPlane | None
 ) -> tuple[State, list[Said], str]:
-    if memory.accepted_s is None:
-        return state, [], f"{zone.name}: nobody has accepted how it looks; it is being learned"
-    there = regions(memory, cells)
+    cells = zone_cells(zone, memory.grid)
     said: list[Said] = []
     notes: list[str] = []
     for told in [each for each in state.told if each.zone_id == zone.id]:
-        state, more = _followed(state, told, there, memory, at_s, ground)
+        state, more = _followed(state, told, level, at_s, ground)
         said.extend(more)
-    things = [region.cells for region in there if region.evidence >= SURE and _is_solid(region)]
-    others = np.logical_or.reduce([cells & False, *things, *(told.cells for told in state.told)])
+    known = _spread(np.logical_or.reduce([cells & False, *(told.cells for told in state.told)]))
+    there = regions(memory, level, cells, known)
+    things = np.logical_or.reduce([known, *(region.cells for region in there if _is_solid(region))])
     for region in there:
-        beside = float((memory.changed & cells & ~region.cells & ~others).sum() / max(cells.sum(), 1))
-        if _same(region.cells, [told.cells for told in state.told]):
-            continue
-        doubt = _doubt(region, beside, at_s)
+        beside = float(((level > OTHERWISE) & cells & ~region.cells & ~things).sum() / max(cells.sum(), 1))
+        doubt = _doubt(region, beside, float(region.cells.sum() / max(cells.sum(), 1)), at_s)
         if doubt:
             notes.append(doubt)
             continue
         told = _first_told(state.numbers + 1, zone, region, at_s, ground)
         state = replace(state, told=(*state.told, told), numbers=told.number)
         said.append(Said("onset", told, None, f"{zone.name}: {_words(region, told, at_s)}"))
-    standing = [f"{len(state.told)} new structures stand there"] if state.told else []
+    stand = sum(told.zone_id == zone.id for told in state.told)
+    standing = [f"{stand} suspected new structures stand there"] if stand else []
     return state, said, f"{zone.name}: {'; '.join([*standing, *notes]) or 'nothing new stands there'}"
+
+
+def _spread(cells: Cells) -> Cells:
+    result: Cells = ndimage.binary_dilation(cells, np.ones((3, 3), np.bool_))
+    return result
 
 
 def _is_solid(region: Region) -> bool:
     return region.density >= DENSE + region.share
 
 
-def _doubt(region: Region, beside: float, at_s: float) -> str:
-    """Why a region is not told of, or not yet. ``beside``: share of the zone that looks otherwise and is no thing."""
+def _doubt(region: Region, beside: float, share: float, at_s: float) -> str:
+    """Why a region is not told of, or not yet. ``beside``: share of the zone that looks otherwise and is no thing;
+    ``share``: what the region covers of it."""
     stood_s, waits_s = at_s - region.since_s, DAY_S * (GROWING_DAYS if region.is_growing else AT_ONCE_DAYS)
-    manner = "grows" if region.is_growing else f"came at once ({region.whole:.0%} within two hours)"
+    manner = "grows" if region.is_growing else f"came at once ({region.whole:.0%} within four hours)"
     name = f"something new of {region.share:.1%} of the picture"
-    if region.evidence < SURE:
-        return f"{name} stands out by {region.evidence:.2f}, needed are {SURE:g}"
+    if share > WIDEST:
+        return f"{name} is {share:.0%} of the zone, more than one thing covers ({WIDEST:.0%})"
     if not _is_solid(region):
         return f"{name} fills {region.density:.0%} of its rectangle, needed are {DENSE + region.share:.0%}"
-    most = max(OTHERWISE, OTHERWISE_EACH * region.share)
+    most = max(OTHERWISE_SHARE, OTHERWISE_EACH * region.share)
     if beside > most:
         return f"{name}, but beside it {beside:.0%} of the zone look otherwise (at most {most:.0%})"
+    if not region.is_growing and region.vehicles >= A_VEHICLE:
+        return f"{name} came at once, and {region.vehicles:.0%} of the looks show a vehicle there"
     if stood_s < waits_s:
         return f"{name} {manner}, has stood for {stood_s / DAY_S:.1f} of {waits_s / DAY_S:g} days"
     return ""
 
 
 def _first_told(number: int, zone: Zone, region: Region, at_s: float, ground: GroundPlane | None) -> Told:
-    area_m2 = footprint_m2(region.cells, ground)
-    return Told(number, zone.id, region.cells, region.since_s, at_s, at_s, at_s, region.share, area_m2)
+    area_m2 = footprint_m2(region.outline, ground)
+    return Told(number, zone.id, region.cells, region.since_s, at_s, at_s, at_s, at_s, region.share, area_m2)
 
 
 def _followed(
-    state: State, told: Told, there: Sequence[Region], memory: Memory, at_s: float, ground: GroundPlane | None
+    state: State, told: Told, level: Numbers, at_s: float, ground: GroundPlane | None
 ) -> tuple[State, list[Said]]:
     """A structure that was told of, at one more look."""
-    mine = [region.cells for region in there if _same(region.cells, [told.cells])]
-    if (memory.changed & told.cells).sum() > GONE * told.cells.sum():
-        cells: Cells = np.logical_or.reduce([told.cells, *mine])
-        now = replace(told, cells=cells, share=float(cells.mean()), seen_s=at_s)
-    elif at_s - told.seen_s >= GONE_S:
+    changed = level > OTHERWISE
+    if (changed & told.cells).sum() <= GONE * told.cells.sum():
+        if at_s - told.seen_s < GONE_S:
+            return state, []
         kept = tuple(each for each in state.told if each is not told)
         return replace(state, told=kept), [
             _ended(told, f"it has been gone for {(at_s - told.seen_s) / DAY_S:.1f} days")
         ]
-    else:
-        now = told
+    now = replace(told, seen_s=at_s)
+    if at_s - told.grown_s < GROWS_ON_S:
+        others = np.logical_or.reduce([changed & False, *(each.cells for each in state.told if each is not told)])
+        cells: Cells = told.cells | ndimage.binary_propagation(told.cells & changed, mask=changed & ~others)
+        if cells.sum() > told.cells.sum():
+            now = replace(now, cells=cells, share=float(cells.mean()), grown_s=at_s)
     said = []
-    if at_s - told.said_s >= SAID_EACH_S and now.seen_s == at_s:
-        now = replace(now, said_s=at_s, area_m2=footprint_m2(now.cells & memory.changed, ground))
+    if at_s - told.said_s >= SAID_EACH_S:
+        now = replace(now, said_s=at_s, area_m2=footprint_m2(outline(level, now.cells & changed), ground))
         days = (at_s - told.said_s) / DAY_S
         grown = None if now.area_m2 is None or told.area_m2 is None else (now.area_m2 - told.area_m2) / days
         said.append(Said("continuing", now, grown, f"it still stands, {now.share:.1%} of the picture"))
@@ -243,11 +276,11 @@ def _followed(
 def _words(region: Region, told: Told, at_s: float) -> str:
     size = "" if told.area_m2 is None else f", about {told.area_m2:.0f} m² of ground"
     manner = (
-        "has grown over hours and days" if region.is_growing else f"came at once ({region.whole:.0%} within two hours)"
+        "has grown over hours and days" if region.is_growing else f"came at once ({region.whole:.0%} within four hours)"
     )
     return (
         f"suspected new structure: {region.share:.1%} of the picture{size}, {manner}, "
-        f"has stood for {(at_s - region.since_s) / DAY_S:.1f} days, stands out by {region.evidence:.2f}"
+        f"has stood for {(at_s - region.since_s) / DAY_S:.1f} days, stands out by {region.evidence:.1f}"
     )
 
 
@@ -255,34 +288,14 @@ def _ended(told: Told, why: str) -> Said:
     return Said("cleared", told, None, why)
 
 
-def _same(cells: Cells, others: Sequence[Cells]) -> bool:
-    return any((cells & other).sum() > SAME * min(cells.sum(), other.sum()) for other in others)
-
-
-def _bodies(detections: Detections | None, bgr: Pixels, grid: tuple[int, int]) -> Cells:
-    """Cells before which people and vehicles are."""
-    hidden = np.zeros(grid, dtype=bool)
+def _boxed(
+    detections: Detections | None, labels: frozenset[str], shape: tuple[int, ...], grid: tuple[int, int]
+) -> Cells:
+    """Cells that lie in boxes of those labels."""
+    boxed = np.zeros(grid, dtype=bool)
     if detections is None:
-        return hidden
-    scale = np.array([grid[1] / bgr.shape[1], grid[0] / bgr.shape[0]] * 2)
-    for left, top, right, bottom in detections.of(BODIES, BODY_SCORE).boxes_px * scale:
-        hidden[max(int(top), 0) : math.ceil(bottom), max(int(left), 0) : math.ceil(right)] = True
-    return hidden
-
-
-def sun_height_deg(place: GeoPoint, at_s: float) -> float:
-    """Height of the sun over the horizon, within a degree.
-
-    Source: Astronomical Almanac, low-precision formulas for the Sun (declination, equation of time left in).
-    """
-    days = at_s / DAY_S - 10957.5  # since noon of 1 January 2000
-    mean, anomaly = math.radians(280.460 + 0.9856474 * days), math.radians(357.528 + 0.9856003 * days)
-    along = mean + math.radians(1.915) * math.sin(anomaly) + math.radians(0.020) * math.sin(2 * anomaly)
-    tilt = math.radians(23.439)
-    declination = math.asin(math.sin(tilt) * math.sin(along))
-    ascension = math.atan2(math.cos(tilt) * math.sin(along), math.cos(along))
-    turned = math.radians((280.46062 + 360.98564737 * days + place.lon_deg) % 360) - ascension
-    latitude = math.radians(place.lat_deg)
-    height = math.sin(latitude) * math.sin(declination)
-    height += math.cos(latitude) * math.cos(declination) * math.cos(turned)
-    return math.degrees(math.asin(max(-1.0, min(1.0, height))))
+        return boxed
+    scale = np.array([grid[1] / shape[1], grid[0] / shape[0]] * 2)
+    for left, top, right, bottom in detections.of(labels, BODY_SCORE).boxes_px * scale:
+        boxed[max(int(top), 0) : math.ceil(bottom), max(int(left), 0) : math.ceil(right)] = True
+    return boxed

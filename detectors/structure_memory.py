@@ -1,194 +1,253 @@
-"""How a scene looks in each light, cell by cell, and since when a cell has looked otherwise.
+"""How the accepted scene looks in each light, and for the last days how far each cell of it looked otherwise.
 
-Up to VIEWS looks are kept, chosen to differ: sun and shade by the hour, rain, snow. A cell has changed as far as it is
-away from all of them, beyond what this very cell (leaves, a flag, a shop's screen) did while the scene was well. What
-has changed is not learned, all else is, so that seasons are followed. Pure: time is the frame clock's.
+A change network compares a look with the accepted pictures that were taken in the light most like its own; a cell looks
+otherwise as far as none of them explains it. Means of two hours of that are kept for days: what passes falls out of
+them, and in what manner a thing came can be read from them. Pure: time is the frame clock's.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from detectors.structure_view import FEATURES, Cells, Fine, Grid, View, distance
+from detectors.structure_album import Album
+from detectors.structure_view import Cells, View, laid_over, light_of
+from models.frame import Pixels
 
-VIEWS = 24
-FIRST_VIEWS = 6
-"""So many looks are kept as they come; after that one that is like none."""
-NEW_VIEW = 1.0
-"""Times the usual distance from all views that a look needs to become one."""
-FOLLOW = 0.15
-"""Share by which the nearest view follows what is seen."""
-NOISE_SHARE = 0.03
-NOISES, STEP = 2.2, 0.55
-"""A cell has changed from its usual distance and so many of its deviations on, fully at STEP spreads more."""
-LEAST_NOISE = 0.12
-EVIDENCE_S = 3 * 3600.0
-"""Watched time in which what is seen outweighs what was seen before; a look counts for LONGEST_LOOK_S at most."""
-LONGEST_LOOK_S = 1800.0
-LEARNS, BEGINS, ENTERS, LEAVES = 0.12, 0.25, 0.55, 0.3
-"""Evidence up to which a cell is learned, and from which on its change has begun, is said, and no more said."""
-WIDEST = 0.35
-"""Share of the zones that one thing covers at most; what is wider is learned."""
-STRANGE = 0.5
-"""What a look shows that is so far from all that is known waits: it is learned only if it goes away by itself."""
+DAY_S = 86_400.0
+MOST_ACCEPTED, MOST_RECENT = 16, 8
+"""Pictures that are kept of the accepted scene, and of the last days."""
+COMPARED = 3
+"""Accepted pictures that a look is compared with: those whose light is most like its own."""
+TRUSTED_S = 10 * DAY_S
+"""What was to be seen so long ago and has not been told of since is how the scene looks: seasons are followed."""
+BLOCK_S, LOG_S = 7200.0, 9 * DAY_S
+LEAST_BLOCKS, LEAST_LOOKS = 3, 2
+"""Of a day, and looks of a block, in which a cell must have been seen."""
+LEARNS_S = DAY_S
+"""The scene is learned for so long before anything is told, accepted or not: its light changes by the hour."""
+MOST_SURE = 6.0
+"""Log-odds at which the network's word is cut off."""
+LEAST_USUAL = -4.0
+"""Log-odds: what the network says of an unchanged cell at the least."""
+USUAL_SHARE = 0.005
+CROWDED = 0.5
+"""Share of looks from which on it is usual that people stand before a cell."""
+OTHERWISE = 2.0
+"""Log-odds above the usual from which a cell looks otherwise."""
 TOO_MUCH = 0.4
-"""Share of what is seen; if more has changed, it is snow, fog or another view, and nothing is told."""
+"""Share of what is seen; if more looks otherwise, it is snow, fog or another view, and the look counts for nothing."""
 
 Numbers = NDArray[np.float32]
-"""(rows, COLUMNS)."""
+"""(rows, columns) of the change network's map."""
+Find = Callable[[Pixels, Pixels], Numbers]
+"""A change network: reference and look to (kinds, rows, columns), 0..1; the first kind is what was built."""
 
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """``views``: (n, rows, COLUMNS, FEATURES) float16; ``used_s``: (n,) when each was like a look last. ``usual`` and
-    ``deviation``: of the distance of each cell from its nearest view. ``evidence``: 0..1 per cell; ``since_s``: when
-    its change began, NaN where nothing has changed; ``since_watched_s``: the same in seconds that were watched until
-    then, nights and blind hours left out, of which there have been ``watched_s``. ``accepted_s``: as of when a person
-    said that this is how it should look.
-    Times are Unix seconds of the frame clock."""
+    """``accepted``: the scene as a person said it should be; ``recent``: looks of the last days. ``usual``: what the
+    network says of each cell on the mean while nothing is there, log-odds, of ``looks`` looks; ``crowded``: the share
+    of them in which people stood before it. ``log``: (n, rows, columns) float16, log-odds above the usual, NaN where it
+    could not be seen; ``vehicles``: of the same shape, the share of looks that showed a vehicle there; ``log_s``: (n,)
+    when each block began. ``sums``: (3, rows, columns) of the block that is open since ``block_s``: evidence, looks,
+    vehicles. ``begun_s``: the first look, ``at_s`` the last; ``accepted_s``: as of when a person said that this is how
+    it should look. Times are Unix seconds of the frame clock."""
 
-    anchor: Fine
-    views: NDArray[np.float16]
-    used_s: NDArray[np.float64]
+    accepted: Album
+    recent: Album
     usual: Numbers
-    deviation: Numbers
-    evidence: Numbers
-    changed: Cells
-    since_s: NDArray[np.float64]
-    since_watched_s: NDArray[np.float64]
+    crowded: Numbers
+    log: NDArray[np.float16]
+    vehicles: NDArray[np.float16]
+    log_s: NDArray[np.float64]
+    sums: Numbers
+    block_s: float
+    begun_s: float
     at_s: float
-    watched_s: float = 0.0
     looks: int = 0
     accepted_s: float | None = None
 
     @classmethod
-    def first(cls, anchor: Fine, rows: int, columns: int, at_s: float) -> "Memory":
-        zeros = np.zeros((rows, columns), np.float32)
+    def first(cls, height_px: int, at_s: float) -> "Memory":
+        none = np.zeros((0, 0), np.float32)
         return cls(
-            anchor=anchor,
-            views=np.zeros((0, rows, columns, FEATURES), np.float16),
-            used_s=np.zeros(0),
-            usual=zeros + np.float32(0.5),
-            deviation=zeros + np.float32(0.3),
-            evidence=zeros,
-            changed=zeros > 0,
-            since_s=np.full((rows, columns), np.nan),
-            since_watched_s=np.full((rows, columns), np.nan),
+            accepted=Album.empty(height_px),
+            recent=Album.empty(height_px),
+            usual=none,
+            crowded=none,
+            log=none[None].astype(np.float16)[:0],
+            vehicles=none[None].astype(np.float16)[:0],
+            log_s=np.zeros(0),
+            sums=np.zeros((3, 0, 0), np.float32),
+            block_s=at_s,
+            begun_s=at_s,
             at_s=at_s,
         )
 
-    def accepted(self, at_s: float) -> "Memory":
-        """As it looks now, so it should look: what has changed is changed no more, and is learned."""
-        return replace(self.forgiven(np.ones_like(self.changed)), accepted_s=at_s)
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns; (0, 0) before the first comparison."""
+        rows, columns = self.usual.shape
+        return rows, columns
 
-    def forgiven(self, cells: Cells) -> "Memory":
-        """What has changed in ``cells`` may be so, and is learned."""
+    @property
+    def is_learned(self) -> bool:
+        return len(self.accepted) >= COMPARED and self.at_s - self.begun_s >= LEARNS_S
+
+    def as_accepted(self, at_s: float) -> "Memory":
+        """As it looks now, so it should look: the looks of the last days are accepted before those of old."""
+        accepted = self.accepted
+        if self.accepted_s is not None:
+            accepted = self.recent.filled(accepted, MOST_ACCEPTED)
         return replace(
             self,
-            evidence=np.where(cells, 0, self.evidence).astype(np.float32),
-            changed=self.changed & ~cells,
-            since_s=np.where(cells, np.nan, self.since_s),
-            since_watched_s=np.where(cells, np.nan, self.since_watched_s),
+            accepted=accepted,
+            accepted_s=at_s,
+            log=self.log[:0],
+            vehicles=self.vehicles[:0],
+            log_s=self.log_s[:0],
+            sums=np.zeros_like(self.sums),
         )
+
+    def level(self) -> Numbers:
+        """(rows, columns): by how much each cell looked otherwise in the last day, log-odds; NaN where it could not be
+        told."""
+        day = self.log[self.log_s > self.at_s - DAY_S - BLOCK_S].astype(np.float32)
+        known = ~np.isnan(day)
+        count = known.sum(axis=0)
+        total = np.where(known, day, 0).sum(axis=0)
+        level: Numbers = np.where(count >= LEAST_BLOCKS, total / np.maximum(count, 1), np.nan).astype(np.float32)
+        return level
+
+
+@dataclass(frozen=True, eq=False)
+class Around:
+    """Cells of the zones, of those for which a permit holds, and those before which people and vehicles are."""
+
+    zoned: Cells
+    permitted: Cells
+    people: Cells
+    vehicles: Cells
 
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """``now``: (rows, COLUMNS) 0..1, how far each cell of this look is from all that is known. ``share`` of what is
-    seen that has changed more than the structures told of before; ``is_told`` False: this look says nothing."""
+    """``share`` of what is seen that looks otherwise in this look; ``is_told`` False: it counts for nothing."""
 
     memory: Memory
-    now: Numbers
     share: float
     is_told: bool
 
 
-def compare(memory: Memory, view: View, at_s: float, visible: Cells, more: Numbers | None = None) -> Compared:
-    """One look further. ``visible``: cells of the zones before which nobody stands. ``more``: what a change network
-    says, 0..1 per cell."""
-    if not (visible & ~memory.changed).any():
-        return Compared(replace(memory, at_s=at_s), memory.evidence * 0, 1.0, False)
-    if len(memory.views) < FIRST_VIEWS:
-        return Compared(_learned(memory, view.features, np.ones_like(visible), at_s), memory.evidence * 0, 0.0, False)
-    apart = np.stack([distance(view.features, known.astype(np.float32)) for known in memory.views])
-    apart -= np.median(apart[:, visible & ~memory.changed], axis=1)[:, None, None] - np.float32(0.4)
-    nearest = apart.min(axis=0)
-    deviation = np.maximum(memory.deviation, LEAST_NOISE)
-    now = np.clip((nearest - memory.usual - NOISES * deviation) / STEP + 0.5, 0, 1).astype(np.float32)
-    if more is not None:
-        now = np.maximum(now, more)
-    quiet = visible & ~memory.changed
-    share = float((now[quiet] > 0.5).mean()) if quiet.any() else 1.0
+def compare(
+    memory: Memory, picture: Pixels, at_s: float, around: Callable[[tuple[int, int]], Around], find: Find
+) -> Compared:
+    """One look further. ``around``: from the grid's rows and columns."""
+    memory, light = _closed(memory, at_s), light_of(picture)
+    near = memory.accepted.nearest(light, COMPARED)
+    if len(near):
+        picture = laid_over(picture, memory.accepted.pictures[near[0]])
+    view = View(picture, light)
+    if len(near) < COMPARED:
+        return Compared(_learned(memory, view, at_s), 0.0, False)
+    sure = np.min([find(memory.accepted.pictures[number], view.picture)[0] for number in near], axis=0)
+    least = 1 / (1 + np.exp(MOST_SURE))
+    sure = np.clip(sure, least, 1 - least)
+    odds: Numbers = np.log(sure / (1 - sure)).astype(np.float32)
+    if memory.usual.shape != odds.shape:
+        memory = _with_grid(memory, odds.shape)
+    cells = around(memory.grid)
+    if memory.accepted_s is None:
+        share = np.float32(1 / (memory.looks + 1))
+        memory = replace(
+            memory,
+            usual=memory.usual + share * (odds - memory.usual),
+            crowded=memory.crowded + share * (cells.people - memory.crowded),
+            looks=memory.looks + 1,
+        )
+        return Compared(_learned(memory, view, at_s), 0.0, True)
+    # Where somebody always stands, or what is taken for somebody, the usual says what that does.
+    visible = (~cells.people | (memory.crowded > CROWDED)) & ~cells.permitted
+    over = odds - np.maximum(memory.usual, LEAST_USUAL)
+    level = memory.level()
+    quiet = visible & ~(level > OTHERWISE)
+    share = float((over[quiet & cells.zoned] > OTHERWISE).mean()) if (quiet & cells.zoned).any() else 0.0
     if share > TOO_MUCH:
-        return Compared(_learned(memory, view.features, quiet, at_s), now, share, False)
-    if memory.accepted_s is not None:
-        memory = _followed(memory, now, at_s, visible, 1 - share / TOO_MUCH)
-        calm = visible & (memory.evidence < LEARNS) & (now < STRANGE)
-    else:
-        calm = visible
-    memory = _noted(memory, nearest, calm)
-    return Compared(_learned(memory, view.features, calm, at_s), now, share, True)
+        return Compared(replace(memory, at_s=at_s), share, False)
+    calm = np.float32(USUAL_SHARE) * (quiet & (over < OTHERWISE))
+    sums = memory.sums + np.stack([over * visible, visible, cells.vehicles]).astype(np.float32)
+    memory = replace(memory, usual=memory.usual + calm * (odds - memory.usual), sums=sums, looks=memory.looks + 1)
+    memory = _renewed(_learned(memory, view, at_s), level)
+    if cells.permitted.any():
+        accepted = _with_newer(memory.accepted, view, at_s, (level > OTHERWISE / 2) & ~cells.permitted)
+        memory = replace(memory, accepted=accepted)
+    return Compared(memory, share, True)
 
 
-def _followed(memory: Memory, now: Numbers, at_s: float, visible: Cells, weight: float) -> Memory:
-    """Evidence, drawn towards what is seen by the time that was watched."""
-    watched_s = min(max(at_s - memory.at_s, 0.0), LONGEST_LOOK_S) * weight
-    share = np.float32(1 - np.exp(-watched_s / EVIDENCE_S)) * visible
-    evidence = memory.evidence + share * (now - memory.evidence)
-    evidence[_too_wide(memory.changed, visible)] = 0.0
-    changed = np.where(memory.changed, evidence > LEAVES, evidence > ENTERS)
-    is_quiet, is_new = evidence < BEGINS, np.isnan(memory.since_s)
+def _with_grid(memory: Memory, grid: tuple[int, int]) -> Memory:
+    zeros = np.zeros(grid, np.float32)
+    none = np.zeros((0, *grid), np.float16)
     return replace(
         memory,
-        evidence=evidence.astype(np.float32),
-        changed=changed,
-        since_s=np.where(is_quiet, np.nan, np.where(is_new, at_s, memory.since_s)),
-        since_watched_s=np.where(is_quiet, np.nan, np.where(is_new, memory.watched_s, memory.since_watched_s)),
-        watched_s=memory.watched_s + watched_s,
-        at_s=at_s,
+        usual=zeros + np.float32(LEAST_USUAL),
+        crowded=zeros,
+        log=none,
+        vehicles=none,
+        log_s=np.zeros(0),
+        sums=np.zeros((3, *grid), np.float32),
     )
 
 
-def _too_wide(changed: Cells, visible: Cells) -> Cells:
-    """Cells of what is too wide to be built at once: snow that lies, a season, another light."""
-    labels, count = ndimage.label(changed, np.ones((3, 3)))
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)
-    sizes[0] = 0
-    wide = sizes > WIDEST * visible.sum()
-    result: Cells = wide[labels] | (changed if changed.sum() > TOO_MUCH * visible.sum() else False)
-    return result
-
-
-def _noted(memory: Memory, nearest: Numbers, calm: Cells) -> Memory:
-    """What each cell usually does."""
-    share = max(NOISE_SHARE, 1 / (memory.looks + 1 - FIRST_VIEWS)) * calm
-    usual = memory.usual + share * (nearest - memory.usual)
-    off = np.minimum(np.abs(nearest - usual), 1.5)
-    deviation = memory.deviation + share * (off - memory.deviation)
-    return replace(memory, usual=usual.astype(np.float32), deviation=deviation.astype(np.float32))
-
-
-def _learned(memory: Memory, features: Grid, calm: Cells, at_s: float) -> Memory:
-    """Only ``calm`` cells; of the others the view goes on showing what its nearest one did."""
-    memory = replace(memory, looks=memory.looks + 1, at_s=at_s)
-    if not calm.any():
+def _closed(memory: Memory, at_s: float) -> Memory:
+    """With the open block closed if its time is over, or has not come: a camera's clock may be set back."""
+    if memory.block_s <= at_s < memory.block_s + BLOCK_S:
         return memory
-    if not len(memory.views):
-        return replace(memory, views=features[None].astype(np.float16), used_s=np.array([at_s]))
-    apart = np.array([distance(features, known.astype(np.float32))[calm].mean() for known in memory.views])
-    best = int(apart.argmin())
-    nearest = memory.views[best].astype(np.float32)
-    usual = float(memory.usual[calm].mean())
-    is_new = len(memory.views) < FIRST_VIEWS or apart[best] > NEW_VIEW * usual
-    share = np.float32(1.0 if is_new else FOLLOW) * calm[..., None]
-    drawn = (nearest + share * (features - nearest)).astype(np.float16)[None]
-    if not is_new:
-        views = np.concatenate([memory.views[:best], drawn, memory.views[best + 1 :]])
-        used = np.where(np.arange(len(memory.used_s)) == best, at_s, memory.used_s)
-        return replace(memory, views=views, used_s=used)
-    kept = np.sort(np.argsort(memory.used_s)[-(VIEWS - 1) :])
-    return replace(
-        memory, views=np.concatenate([memory.views[kept], drawn]), used_s=np.append(memory.used_s[kept], at_s)
+    evidence, looks, vehicles = memory.sums
+    began_s, kept = memory.block_s, (memory.log_s > at_s - LOG_S) & (memory.log_s < at_s)
+    memory = replace(
+        memory,
+        log=memory.log[kept],
+        vehicles=memory.vehicles[kept],
+        log_s=memory.log_s[kept],
+        sums=np.zeros_like(memory.sums),
+        block_s=at_s - at_s % BLOCK_S,
     )
+    if not looks.any() or began_s > at_s:
+        return memory
+    mean = np.where(looks >= LEAST_LOOKS, evidence / np.maximum(looks, 1), np.nan)
+    return replace(
+        memory,
+        log=np.concatenate([memory.log, mean[None].astype(np.float16)]),
+        vehicles=np.concatenate([memory.vehicles, (vehicles / looks.max())[None].astype(np.float16)]),
+        log_s=np.append(memory.log_s, began_s),
+    )
+
+
+def _learned(memory: Memory, view: View, at_s: float) -> Memory:
+    if memory.accepted_s is None:
+        return replace(memory, accepted=memory.accepted.with_look(view, at_s, MOST_ACCEPTED), at_s=at_s)
+    return replace(memory, recent=memory.recent.with_look(view, at_s, MOST_RECENT), at_s=at_s)
+
+
+def _renewed(memory: Memory, level: Numbers) -> Memory:
+    """What has been recent for long is accepted, save for what looks otherwise in it."""
+    old, accepted = memory.recent.taken_s <= memory.at_s - TRUSTED_S, memory.accepted
+    for number in np.flatnonzero(old):
+        taken_s = float(memory.recent.taken_s[number])
+        accepted = _with_newer(accepted, memory.recent.view(int(number)), taken_s, level > OTHERWISE / 2)
+    return replace(memory, accepted=accepted, recent=memory.recent.only(~old))
+
+
+def _with_newer(accepted: Album, view: View, taken_s: float, save: Cells) -> Album:
+    before = accepted.pictures[accepted.nearest(view.light, 1)[0]]
+    picture = np.where(_spread(save, before.shape)[..., None], before, view.picture)
+    return accepted.with_newer(replace(view, picture=picture), taken_s, MOST_ACCEPTED)
+
+
+def _spread(cells: Cells, shape: tuple[int, ...]) -> Cells:
+    """Cells and those around them, as pixels of the small picture."""
+    wide = cv2.dilate(cells.astype(np.uint8), np.ones((3, 3), np.uint8))
+    return np.asarray(cv2.resize(wide, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST)) > 0
