@@ -52,6 +52,8 @@ def unfit(incident: Incident) -> str | None:
         return "the camera's id is none that we give out"
     if incident.zone_id is not None and not re.fullmatch(r"[A-Za-z0-9_\-]{1,40}", incident.zone_id):
         return "the zone's id is none that a zone can have"
+    if incident.part is not None and not re.fullmatch(r"[A-Za-z0-9_\-]{1,40}", incident.part):
+        return "the part is none that a zone can have"
     numbers = (incident.at_s, incident.onset_s, incident.accuracy_m)
     if not all(0 <= number < 1e10 for number in numbers):
         return "a time or an accuracy is none that can be"

@@ -43,7 +43,6 @@ GONE_S, GONE = 2 * DAY_S, 0.2
 """It is gone when for so long less than this share of its cells has stood out."""
 SUN_DEG = 4.0
 """Height of the sun from which on it is day: in the dark nothing is compared."""
-NOT_ACCEPTED = Accepted()
 BODY_SCORE = 0.35
 PERSONS = frozenset({"person", "bicycle", "motorcycle"})
 VEHICLES = frozenset({"car", "bus", "truck"})
@@ -97,26 +96,31 @@ class Watched:
     """By zone."""
 
 
-def step(
-    state: State,
-    camera: CameraPoint,
-    at_s: float,
-    bgr: Pixels,
-    find: Find,
-    detections: Detections | None = None,
-    ground: GroundPlane | None = None,
-    accepted: Accepted = NOT_ACCEPTED,
-) -> Watched:
-    """One look further; most are passed over, see ``EACH_S``. ``find``: a change network.
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A picture of the frame clock (``at_s``, Unix seconds), and the same with heads and plates hidden: only of that is
+    anything kept. ``ground``: None where it is not known."""
 
-    Raises InvalidInput for a time that is no number."""
+    at_s: float
+    bgr: Pixels
+    masked: Pixels
+    detections: Detections
+    ground: GroundPlane | None = None
+
+
+def step(state: State, camera: CameraPoint, look: Look, find: Find) -> Watched:
+    """One look further; most are passed over, see ``is_due``. ``find``: a change network.
+
+    What is accepted and permitted is said in ``camera.vision.structures``. Raises InvalidInput for a time that is no
+    number."""
+    at_s, accepted = look.at_s, camera.vision.structures
     if not math.isfinite(at_s):
         raise InvalidInput("the frame's time is no number")
     zones = [zone for zone in camera.zones if KIND in zone.kinds]
     why = _passed_over(state.memory, camera, at_s)
     if not zones or why:
         return Watched(state, (), {zone.id: why for zone in zones})
-    picture = small(bgr)
+    picture = small(look.bgr)
     memory = state.memory
     if memory is None or memory.accepted.pictures.shape[1] != len(picture):
         memory, state = Memory.first(len(picture), at_s), State()
@@ -125,10 +129,10 @@ def step(
     if accepted_s is not None and accepted_s <= at_s and memory.is_learned and memory.accepted_s != accepted_s:
         said = [_ended(told, "the scene was accepted as it is now") for told in state.told]
         memory, state = memory.as_accepted(accepted_s), replace(state, told=())
-
-    compared = compare(memory, picture, at_s, partial(_around, zones, accepted, at_s, detections, bgr.shape), find)
+    compared = compare(memory, picture, small(look.masked), at_s, partial(_around, zones, accepted, look), find)
     memory = compared.memory
-    state = replace(state, memory=memory)
+    kept = tuple(told for told in state.told if any(told.zone_id == zone.id for zone in zones))
+    state = replace(state, memory=memory, told=kept)
     if memory.accepted_s is None:
         why = f"it is learned how it looks: {memory.looks} looks so far"
         why += "; nobody has accepted it yet" if accepted_s is None else f", for {LEARNS_S / DAY_S:g} day at least"
@@ -143,27 +147,25 @@ def step(
             state, more = _permitted(state, zone, permit)
             reasons[zone.id] = f"{zone.name}: permit {permit.reference} covers it"
         else:
-            state, more, reasons[zone.id] = _zone(state, memory, level, zone, at_s, ground)
+            state, more, reasons[zone.id] = _zone(state, memory, level, zone, at_s, look.ground)
         said.extend(more)
     return Watched(state, tuple(said), reasons)
 
 
-def _around(
-    zones: Sequence[Zone],
-    accepted: Accepted,
-    at_s: float,
-    detections: Detections | None,
-    shape: tuple[int, ...],
-    grid: tuple[int, int],
-) -> Around:
+def is_due(state: State, camera: CameraPoint, at_s: float) -> bool:
+    """Whether a look at that time would be compared."""
+    return any(KIND in zone.kinds for zone in camera.zones) and not _passed_over(state.memory, camera, at_s)
+
+
+def _around(zones: Sequence[Zone], accepted: Accepted, look: Look, grid: tuple[int, int]) -> Around:
     none = np.zeros(grid, np.bool_)
     zoned = [zone_cells(zone, grid) for zone in zones]
-    free = [cells for zone, cells in zip(zones, zoned, strict=True) if accepted.permitted(zone.id, at_s)]
+    free = [cells for zone, cells in zip(zones, zoned, strict=True) if accepted.permitted(zone.id, look.at_s)]
     return Around(
         np.logical_or.reduce([none, *zoned]),
         np.logical_or.reduce([none, *free]),
-        _boxed(detections, PERSONS, shape, grid),
-        _boxed(detections, VEHICLES, shape, grid),
+        _boxed(look, PERSONS, grid),
+        _boxed(look, VEHICLES, grid),
     )
 
 
@@ -288,14 +290,10 @@ def _ended(told: Told, why: str) -> Said:
     return Said("cleared", told, None, why)
 
 
-def _boxed(
-    detections: Detections | None, labels: frozenset[str], shape: tuple[int, ...], grid: tuple[int, int]
-) -> Cells:
+def _boxed(look: Look, labels: frozenset[str], grid: tuple[int, int]) -> Cells:
     """Cells that lie in boxes of those labels."""
-    boxed = np.zeros(grid, dtype=bool)
-    if detections is None:
-        return boxed
-    scale = np.array([grid[1] / shape[1], grid[0] / shape[0]] * 2)
-    for left, top, right, bottom in detections.of(labels, BODY_SCORE).boxes_px * scale:
+    boxed = np.zeros(grid, np.bool_)
+    scale = np.array([grid[1] / look.bgr.shape[1], grid[0] / look.bgr.shape[0]] * 2)
+    for left, top, right, bottom in look.detections.of(labels, BODY_SCORE).boxes_px * scale:
         boxed[max(int(top), 0) : math.ceil(bottom), max(int(left), 0) : math.ceil(right)] = True
     return boxed

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.structure_album import Album
-from detectors.structure_view import Cells, View, laid_over, light_of
+from detectors.structure_view import Cells, View, grey_of, light_of, offset, shifted
 from models.frame import Pixels
 
 DAY_S = 86_400.0
@@ -143,17 +143,24 @@ class Compared:
 
 
 def compare(
-    memory: Memory, picture: Pixels, at_s: float, around: Callable[[tuple[int, int]], Around], find: Find
+    memory: Memory,
+    picture: Pixels,
+    masked: Pixels,
+    at_s: float,
+    around: Callable[[tuple[int, int]], Around],
+    find: Find,
 ) -> Compared:
-    """One look further. ``around``: from the grid's rows and columns."""
+    """One look further, (height, WIDTH_PX, 3), and the same with heads and plates hidden, which is what is kept.
+    ``around``: from the grid's rows and columns."""
     memory, light = _closed(memory, at_s), light_of(picture)
     near = memory.accepted.nearest(light, COMPARED)
     if len(near):
-        picture = laid_over(picture, memory.accepted.pictures[near[0]])
-    view = View(picture, light)
+        shift_px = offset(grey_of(memory.accepted.pictures[near[0]]), grey_of(picture))
+        picture, masked = shifted(picture, shift_px), shifted(masked, shift_px)
+    view = View(masked, light)
     if len(near) < COMPARED:
         return Compared(_learned(memory, view, at_s), 0.0, False)
-    sure = np.min([find(memory.accepted.pictures[number], view.picture)[0] for number in near], axis=0)
+    sure = np.min([find(memory.accepted.pictures[number], picture)[0] for number in near], axis=0)
     least = 1 / (1 + np.exp(MOST_SURE))
     sure = np.clip(sure, least, 1 - least)
     odds: Numbers = np.log(sure / (1 - sure)).astype(np.float32)

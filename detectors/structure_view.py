@@ -29,7 +29,7 @@ Light = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A look that was laid over the accepted scene, (height, WIDTH_PX, 3), and its light."""
+    """A look laid over the accepted scene, (height, WIDTH_PX, 3) with heads and plates hidden, and its light."""
 
     picture: Pixels
     light: Light
@@ -45,9 +45,9 @@ def grey_of(picture: Pixels) -> Fine:
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.float32)
 
 
-def laid_over(picture: Pixels, reference: Pixels) -> Pixels:
-    """A small picture moved to where it lies over another of the scene."""
-    down, right = offset(grey_of(reference), grey_of(picture))
+def shifted(picture: Pixels, shift_px: tuple[float, float]) -> Pixels:
+    """A small picture moved down and right."""
+    down, right = shift_px
     if max(abs(down), abs(right)) <= 0.05:
         return picture
     moved = np.array([[1, 0, right], [0, 1, down]])

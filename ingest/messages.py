@@ -118,10 +118,10 @@ def sighting_from_json(data: Any) -> Sighting:
     if not isinstance(data, dict):
         raise InvalidInput("a sighting is a JSON object")
     incident = incident_from_json(data | {"source": "-", "seq": 1, "camera_id": "-", "evidence": []})
-    zone_id, model = incident.zone_id, incident.model
-    if not (zone_id is None or isinstance(zone_id, str)) or not (model is None or isinstance(model, str)):
-        raise InvalidInput("a sighting names its zone and its model by text")
-    if max(len(incident.reason), len(zone_id or ""), len(model or "")) > MAX_REASON:
+    names = (incident.zone_id, incident.model, incident.part)
+    if not all(name is None or isinstance(name, str) for name in names):
+        raise InvalidInput("a sighting names its zone, its model and its part by text")
+    if max(len(incident.reason), *(len(name or "") for name in names)) > MAX_REASON:
         raise InvalidInput(f"a sighting's reason is longer than {MAX_REASON} characters")
     return Sighting(**{item.name: getattr(incident, item.name) for item in fields(Sighting)})
 

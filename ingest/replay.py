@@ -180,7 +180,7 @@ class _Ledger:
     counters: Mapping[str, Any] = field(default_factory=dict)
     has_failed: bool = False
     _reader: Reader = field(default_factory=Reader)
-    _open: dict[tuple[str, str | None], int] = field(default_factory=dict)
+    _open: dict[tuple[str, str | None, str | None], int] = field(default_factory=dict)
 
     def hear(self, data: bytes) -> None:
         for message in self._reader.feed(data):
@@ -196,7 +196,7 @@ class _Ledger:
     def _observed(self, message: Message) -> None:
         for data in message.fields["sightings"]:
             sighting = sighting_from_json(data)
-            key = (sighting.kind, sighting.zone_id)
+            key = (sighting.kind, sighting.zone_id, sighting.part)
             if sighting.phase is Phase.ONSET:
                 self._open[key] = len(self.alarms)
                 self.alarms.append(self._alarm(sighting, message.blobs))

@@ -128,7 +128,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             Kind("camera_blurred", "摄像机画面模糊", "Camera blurred", Severity.YELLOW, "Defocus"),
             Kind("camera_moved", "摄像机被移动", "Camera moved", Severity.YELLOW, "SceneChange"),
             Kind("camera_blind", "摄像机画面异常", "Camera gone blind", Severity.YELLOW, "VideoOcclusion"),
-            Kind("illegal_structure", "违法建设", "Illegal structure", Severity.YELLOW),
+            Kind("illegal_structure", "违法建设", "Illegal structure", Severity.YELLOW, by_camera=True),
             Kind(
                 "dumping",
                 "乱倒垃圾",
@@ -225,6 +225,7 @@ class Sighting:
     ``onset_s`` and ``at_s`` are Unix seconds of the frame clock: when the condition began, and when this was said.
     ``measure`` holds the numbers that the rule saw, units in their names: persons, area_m2, density_per_m2, threshold.
     ``reason`` is a sentence with those numbers. ``model`` is name and version of the detector's weights.
+    ``part``: which of several that may be in the zone at a time, each an alert of its own.
     """
 
     kind: str
@@ -239,6 +240,7 @@ class Sighting:
     measure: Mapping[str, Any]
     reason: str
     model: str | None = None
+    part: str | None = None
 
     def __post_init__(self) -> None:
         kind_of(self.kind)
@@ -270,7 +272,8 @@ class Incident(Sighting):
 
     @property
     def fold_key(self) -> str:
-        """Incidents of one kind in one zone of one camera are the same happening; so are reports of one place key."""
+        """Incidents of one kind, zone (and part of it) and camera are the same happening; so are reports of one key."""
         if self.place_key is not None:
             return f"{self.kind}/@{self.place_key}"
-        return f"{self.kind}/{self.camera_id}/{self.zone_id or '-'}"
+        part = "" if self.part is None else f"/{self.part}"
+        return f"{self.kind}/{self.camera_id}/{self.zone_id or '-'}{part}"

@@ -27,6 +27,7 @@ def incident_to_json(incident: Incident) -> dict[str, Any]:
         "model": incident.model,
         "evidence": [vars(item) for item in incident.evidence],
         **({} if incident.place_key is None else {"place_key": incident.place_key}),
+        **({} if incident.part is None else {"part": incident.part}),
     }
 
 
@@ -50,6 +51,7 @@ def incident_from_json(data: Mapping[str, Any]) -> Incident:
             measure=dict(data["measure"]),
             reason=str(data["reason"]),
             model=data["model"],
+            part=data.get("part"),
             evidence=tuple(Evidence(**item) for item in data["evidence"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:

@@ -53,6 +53,9 @@ class Accepted:
         return {"accepted_s": self.accepted_s, "permits": [vars(permit).copy() for permit in self.permits]}
 
 
+NOTHING_ACCEPTED = Accepted()
+
+
 def accepted_from_json(data: Any) -> Accepted:
     """Raises InvalidInput for anything that is none."""
     if not isinstance(data, Mapping) or set(data) - {"accepted_s", "permits"}:

@@ -10,6 +10,7 @@ from models.errors import InvalidInput
 from models.geo import ControlPoint, GeoPoint, GroundPlane
 from models.hours import Hours, hours_from_json, hours_to_json
 from models.pose import Pose, pose_from_json, pose_to_json
+from models.structure import NOTHING_ACCEPTED, Accepted, accepted_from_json
 
 Levels = Mapping[str, Mapping[str, float]]
 """Parameters by incident kind: {"crowding": {"enter_persons": 8.0}}."""
@@ -22,6 +23,7 @@ class Vision:
 
     ``levels`` hold for all its zones that do not say otherwise, ``night_levels`` in the hours of ``night`` alone.
     ``ptz``: it pans, tilts or zooms. Its zones belong to the view in which it was set up, and rest in any other.
+    ``structures``: as of when its scene is accepted, and what may be built before it.
     ``view`` counts up whenever someone says that the camera looks as it is to look.
     """
 
@@ -31,6 +33,7 @@ class Vision:
     night: Hours | None = None
     night_levels: Levels = field(default_factory=dict)
     ptz: bool = False
+    structures: Accepted = NOTHING_ACCEPTED
     view: int = 0
 
     def ground(self, place: GeoPoint, points: tuple[ControlPoint, ...]) -> GroundPlane | None:
@@ -55,6 +58,7 @@ def vision_to_json(vision: Vision) -> dict[str, Any]:
         "night": vision.night and hours_to_json(vision.night),
         "night_levels": levels_to_json(vision.night_levels),
         "ptz": vision.ptz,
+        "structures": None if vision.structures == NOTHING_ACCEPTED else vision.structures.to_json(),
         "view": vision.view,
     }
     return {name: value for name, value in told.items() if value}
@@ -99,6 +103,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "night": _night,
     "night_levels": levels_from_json,
     "ptz": _ptz,
+    "structures": accepted_from_json,
     "view": _view,
 }
 

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from detectors.structure import Said, State, Watched, step
+from detectors.structure import Look, Said, State, Watched, step
 from detectors.structure_memory import DAY_S, Numbers
 from models.camera import CameraPoint, SourceUrl, Zone
 from models.detections import Detections
@@ -13,6 +13,7 @@ from models.errors import InvalidInput
 from models.frame import Pixels
 from models.geo import ControlPoint, GeoPoint, GroundPlane, LocalPlane
 from models.structure import Accepted, Permit
+from models.vision import Vision
 
 HERE = GeoPoint(121.47, 31.23)
 WEST = Zone("west", "West yard", ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)), ("illegal_structure",))
@@ -63,12 +64,20 @@ def ground() -> GroundPlane:
     return GroundPlane.fit([ControlPoint(x, y, plane.to_geo(32 * x, 18 * (1 - y))) for x, y in corners])
 
 
+NOBODY = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32), ("person",))
+
+
+def look(state: State, at_s: float, bgr: Pixels, seen: Detections = NOBODY, accepted: Accepted = ACCEPTED) -> Watched:
+    camera = replace(CAMERA, vision=Vision(structures=accepted))
+    return step(state, camera, Look(at_s, bgr, bgr, seen, ground()), apart)
+
+
 def watch(
     paint: Callable[[float], Pixels],
     days: range,
     state: State | None = None,
     accepted: Accepted = ACCEPTED,
-    detections: Detections | None = None,
+    detections: Detections = NOBODY,
 ) -> tuple[State, Told, Watched]:
     """A look an hour from nine to four, in light that changes by the hour, under noise."""
     said: Told = []
@@ -80,7 +89,7 @@ def watch(
             noisy = paint(day + hour / 24) * light + chance.normal(0, 3, (HEIGHT, WIDTH, 3))
             bgr = np.clip(noisy, 0, 255).astype(np.uint8)
             at_s = DAY_0_S + day * DAY_S + hour * 3600
-            watched = step(watched.state, CAMERA, at_s, bgr, apart, detections, ground(), accepted)
+            watched = look(watched.state, at_s, bgr, detections, accepted)
             said += [(day + hour / 24, each) for each in watched.said]
     return watched.state, said, watched
 
@@ -171,21 +180,21 @@ def test_what_stands_when_a_permit_ends_is_accepted(built: tuple[State, Told]) -
 
 def test_snow_the_night_and_no_time_are_not_compared(built: tuple[State, Told]) -> None:
     state, at_s = built[0], DAY_0_S + 8 * DAY_S
-    elsewhere = step(state, CAMERA, at_s, rough(77, 0, 255, 11), apart, accepted=ACCEPTED)
+    elsewhere = look(state, at_s, rough(77, 0, 255, 11))
     assert "of the scene looks otherwise" in elsewhere.reasons["west"]
     assert elsewhere.state.told == state.told
-    night = step(state, CAMERA, at_s + 12 * 3600, GROUND, apart, accepted=ACCEPTED)
+    night = look(state, at_s + 12 * 3600, GROUND)
     assert "by day only" in night.reasons["west"]
     with pytest.raises(InvalidInput):
-        step(state, CAMERA, float("nan"), GROUND, apart)
+        look(state, float("nan"), GROUND)
 
 
 def test_a_body_before_it_hides_and_does_not_deny(built: tuple[State, Told]) -> None:
     state, at_s = built[0], DAY_0_S + 8 * DAY_S
     box = np.array([[0, 0, WIDTH, HEIGHT]], np.float32)
     person = Detections(box, np.array([0.9], np.float32), np.array([0], np.int32), ("person",))
-    hidden = step(state, CAMERA, at_s, GROUND, apart, person, accepted=ACCEPTED).state
-    bare = step(state, CAMERA, at_s, GROUND, apart, accepted=ACCEPTED).state
+    hidden = look(state, at_s, GROUND, person).state
+    bare = look(state, at_s, GROUND).state
     assert hidden.memory is not None
     assert bare.memory is not None
     _, looks, _ = hidden.memory.sums
@@ -202,7 +211,7 @@ def test_what_came_at_once_and_is_taken_for_a_vehicle_is_not_told_of() -> None:
 
 def test_a_clock_that_is_set_back_does_not_blind_it(built: tuple[State, Told]) -> None:
     state = built[0]
-    back = step(state, CAMERA, DAY_0_S + 5 * DAY_S, building(5.0), apart, accepted=ACCEPTED)
+    back = look(state, DAY_0_S + 5 * DAY_S, building(5.0))
     assert back.state.memory is not None
     assert back.state.memory.at_s == DAY_0_S + 5 * DAY_S
     assert back.state.memory.log_s.max() < DAY_0_S + 5 * DAY_S
