@@ -23,6 +23,7 @@ from ops.people_commands import duty, user
 from ops.printing import Json, complain, print_findings, print_json, print_rows
 from ops.registry_commands import camera, grid, registry_of
 from ops.replay_command import replay
+from ops.structure_commands import structures
 from ops.tls_commands import tls
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ app = typer.Typer(
 _db = typer.Typer(help="数据库 The database.", no_args_is_help=True)
 _doctor = typer.Typer(invoke_without_command=True)
 camera.add_typer(hindsight)
+camera.add_typer(structures)
 for _name, _part in (
     ("db", _db),
     ("camera", camera),

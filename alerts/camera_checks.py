@@ -49,7 +49,12 @@ class NewCamera:
 
     def __post_init__(self) -> None:
         """Raises InvalidInput; ``faults`` names each field."""
-        faults = [*_text_faults(self), *_zone_faults(self.zones), *_vision_faults(self.vision), *_ground_faults(self)]
+        faults = [
+            *_text_faults(self),
+            *_zone_faults(self.zones),
+            *_vision_faults(self.vision, self.zones),
+            *_ground_faults(self),
+        ]
         if faults:
             raise InvalidInput(f"the camera was not registered: {faults[0]}", faults)
 
@@ -119,8 +124,13 @@ def _zone_faults(zones: Sequence[Zone]) -> list[Fault]:
     return faults
 
 
-def _vision_faults(vision: Vision) -> list[Fault]:
-    return _level_faults({"vision.levels": vision.levels, "vision.night_levels": vision.night_levels})
+def _vision_faults(vision: Vision, zones: Sequence[Zone]) -> list[Fault]:
+    known = {zone.id for zone in zones}
+    strange = sorted({permit.zone_id for permit in vision.structures.permits} - known)
+    faults = [
+        Fault("vision.structures", f"a permit is for zone {zone_id!r}, which there is not") for zone_id in strange
+    ]
+    return faults + _level_faults({"vision.levels": vision.levels, "vision.night_levels": vision.night_levels})
 
 
 def _level_faults(by_place: Mapping[str, Levels]) -> list[Fault]:

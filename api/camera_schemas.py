@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
 from api.registry_schemas import GridCode, Name, example
 from api.schemas import Body, Free, Number, Point, Text, Version, at_or_none
@@ -12,12 +12,14 @@ from models.errors import InvalidInput
 from models.geo import GroundPlane
 from models.hours import MOST_SPANS
 from models.map_systems import MapSystem
+from models.structure import LONGEST_REFERENCE
 from models.vision import vision_to_json
 
 VISION = (
     "how it is to be looked at: `counting` (by `wangge calibrate`); `pose` (height_m, tilt_deg, heading_deg, view_deg, "
     "roll_deg, aspect) where there are no control points; `levels` and `night_levels` by kind for all its zones; "
-    "`night`: hours; `ptz`: it pans, so that its zones rest in any view but the one in which it was set up"
+    "`night`: hours; `structures`: as of when its scene is accepted, and permits; "
+    "`ptz`: it pans, so that its zones rest in any view but the one in which it was set up"
 )
 SYSTEM = "what the longitudes and latitudes given here are stated in; they are stored and answered as WGS-84"
 About = Annotated[Text, Field(min_length=1, max_length=64, examples=["交换机-3"])]
@@ -158,6 +160,42 @@ class ViewConfirmed(Body):
     model_config = example(expected_version=1)
 
     expected_version: Version
+
+
+class SceneAccepted(Body):
+    """``expected_version``: the one you saw; if it has moved on, the answer is 409."""
+
+    model_config = example(expected_version=1)
+
+    expected_version: Version
+
+
+class PermitGiven(Body):
+    """In this zone may be built from ``from_at`` until ``until_at``; what stands when it ends is accepted.
+
+    ``reference``: the number under which it was given."""
+
+    model_config = example(
+        expected_version=1,
+        zone_id="yard",
+        from_at="2026-03-01T00:00:00Z",
+        until_at="2026-06-01T00:00:00Z",
+        reference="建字第 2026-117 号",
+    )
+
+    expected_version: Version
+    zone_id: Annotated[Text, Field(min_length=1, max_length=40)]
+    from_at: AwareDatetime
+    until_at: AwareDatetime
+    reference: Annotated[Text, Field(min_length=1, max_length=LONGEST_REFERENCE)]
+
+
+class PermitWithdrawn(Body):
+    model_config = example(expected_version=1, zone_id="yard", reference="建字第 2026-117 号")
+
+    expected_version: Version
+    zone_id: Annotated[Text, Field(min_length=1, max_length=40)]
+    reference: Annotated[Text, Field(min_length=1, max_length=LONGEST_REFERENCE)]
 
 
 class CameraShown(BaseModel):

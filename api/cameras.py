@@ -1,8 +1,10 @@
 """Camera points: registered, changed, probed, looked through."""
 
 import base64
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -16,8 +18,11 @@ from api.camera_schemas import (
     Cameras,
     ControlPointGiven,
     NewCameraAsked,
+    PermitGiven,
+    PermitWithdrawn,
     ProbeAsked,
     Probed,
+    SceneAccepted,
     ViewConfirmed,
     ZoneGiven,
 )
@@ -29,6 +34,7 @@ from models.errors import InvalidInput, WanggeError
 from models.geo import ControlPoint
 from models.map_systems import MapSystem, place_of
 from models.people import Permission
+from models.structure import Accepted, Permit
 from models.vision import vision_from_json
 
 _PLAIN = {"name", "purpose", "grid_code", "enabled", "site", "upstream"}
@@ -141,6 +147,35 @@ def confirm_view(house: House, who: Writer, camera_id: Id, asked: ViewConfirmed)
     camera = house.registry.camera(camera_id, who.actor)
     vision = replace(camera.vision, view=camera.vision.view + 1)
     camera = house.registry.change_camera(who.actor, camera_id, {"vision": vision}, asked.expected_version)
+    return CameraFeature.of(camera, statuses(house).get(camera.id))
+
+
+@router.post("/v1/cameras/{camera_id}/accept-scene", summary="What stands there now may stand there")
+def accept_scene(house: House, who: Writer, camera_id: Id, asked: SceneAccepted) -> CameraFeature:
+    """New structures are told of as against this. Alerts of what is accepted by it end."""
+    accepted = partial(Accepted.accepted, at_s=time.time())
+    return _structures(house, who, camera_id, asked.expected_version, accepted)
+
+
+@router.post("/v1/cameras/{camera_id}/permits", summary="For a while something may be built in a zone")
+def add_permit(house: House, who: Writer, camera_id: Id, asked: PermitGiven) -> CameraFeature:
+    permit = Permit(asked.zone_id, asked.from_at.timestamp(), asked.until_at.timestamp(), asked.reference)
+    return _structures(house, who, camera_id, asked.expected_version, partial(Accepted.with_permit, permit=permit))
+
+
+@router.post("/v1/cameras/{camera_id}/permits/withdraw", summary="A permit holds no longer")
+def withdraw_permit(house: House, who: Writer, camera_id: Id, asked: PermitWithdrawn) -> CameraFeature:
+    """404 where there is none of that number for the zone."""
+    withdrawn = partial(Accepted.without_permit, zone_id=asked.zone_id, reference=asked.reference)
+    return _structures(house, who, camera_id, asked.expected_version, withdrawn)
+
+
+def _structures(
+    house: Services, who: SignedIn, camera_id: str, version: int, change: Callable[[Accepted], Accepted]
+) -> CameraFeature:
+    camera = house.registry.camera(camera_id, who.actor)
+    vision = replace(camera.vision, structures=change(camera.vision.structures))
+    camera = house.registry.change_camera(who.actor, camera_id, {"vision": vision}, version)
     return CameraFeature.of(camera, statuses(house).get(camera.id))
 
 

@@ -28,7 +28,8 @@ class CardShown(BaseModel):
 
 
 class ModelShown(BaseModel):
-    """``version``: the first digits of the file's SHA-256, as alerts name it. ``used_as``: detector, faces, density."""
+    """``version``: the first digits of the file's SHA-256, as alerts name it. ``used_as``: detector, faces, density or
+    change."""
 
     name: str
     version: str

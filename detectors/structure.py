@@ -71,11 +71,19 @@ class Told:
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """``memory``: None before the first look by day."""
+    """``memory``: None before the first look by day. ``before``: a masked JPEG of the accepted scene, taken at
+    ``before_s`` and not by ``step``: it shows what was there before."""
 
     memory: Memory | None = None
     told: tuple[Told, ...] = ()
     numbers: int = 0
+    before: bytes = b""
+    before_s: float = 0.0
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether anything in the scene has looked otherwise in the last day."""
+        return self.memory is not None and bool((self.memory.level() > OTHERWISE).any())
 
 
 @dataclass(frozen=True, eq=False)

@@ -168,11 +168,11 @@ def compare(
         memory = _with_grid(memory, odds.shape)
     cells = around(memory.grid)
     if memory.accepted_s is None:
-        share = np.float32(1 / (memory.looks + 1))
+        part = np.float32(1 / (memory.looks + 1))
         memory = replace(
             memory,
-            usual=memory.usual + share * (odds - memory.usual),
-            crowded=memory.crowded + share * (cells.people - memory.crowded),
+            usual=memory.usual + part * (odds - memory.usual),
+            crowded=memory.crowded + part * (cells.people - memory.crowded),
             looks=memory.looks + 1,
         )
         return Compared(_learned(memory, view, at_s), 0.0, True)

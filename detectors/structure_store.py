@@ -28,7 +28,17 @@ MOST_UNPACKED = 64 * 1024 * 1024
 MOST_TOLD = 200
 MOST_CELLS = 160
 """Along a side of the change network's map."""
-_ALBUMS = {"accepted": MOST_ACCEPTED, "recent": MOST_RECENT}
+_DAMAGE = (
+    KeyError,
+    TypeError,
+    ValueError,
+    OSError,
+    EOFError,
+    RecursionError,
+    zipfile.BadZipFile,
+    zlib.error,
+    cv2.error,
+)
 _NUMBERS = ("block_s", "begun_s", "at_s", "looks", "accepted_s")
 _GRIDS = {"usual": 2, "crowded": 2, "sums": 3, "log": 3, "vehicles": 3}
 """Their dimensions."""
@@ -40,8 +50,7 @@ def to_bytes(state: State) -> bytes:
     if memory is None:
         raise InvalidInput("nothing has been seen of the scene yet")
     arrays: dict[str, NDArray[Any]] = {name: getattr(memory, name) for name in (*_GRIDS, "log_s")}
-    for name in _ALBUMS:
-        album: Album = getattr(memory, name)
+    for name, album in (("accepted", memory.accepted), ("recent", memory.recent)):
         arrays |= {f"{name}.{n}": _jpeg(picture) for n, picture in enumerate(album.pictures)}
         arrays |= {f"{name}.lights": album.lights, f"{name}.taken_s": album.taken_s}
     arrays["told"] = np.array([told.cells for told in state.told], np.bool_).reshape(len(state.told), *memory.grid)
@@ -52,7 +61,9 @@ def to_bytes(state: State) -> bytes:
         "memory": {name: getattr(memory, name) for name in _NUMBERS},
         "told": told,
         "numbers": state.numbers,
+        "before_s": state.before_s,
     }
+    arrays["before"] = np.frombuffer(state.before, np.uint8)
     arrays["words"] = np.frombuffer(json.dumps(words).encode(), np.uint8)
     file = io.BytesIO()
     np.savez_compressed(file, allow_pickle=False, **arrays)
@@ -72,8 +83,8 @@ def from_bytes(data: bytes) -> State:
             if cells.shape != (len(words["told"]), *memory.grid) or cells.dtype != np.bool_ or len(cells) > MOST_TOLD:
                 raise InvalidInput("what was told does not fit the scene")
             told = tuple(Told(**one, cells=of) for one, of in zip(words["told"], cells, strict=True))
-            return State(memory, told, int(words["numbers"]))
-    except (KeyError, TypeError, ValueError, OSError, EOFError, RecursionError, zipfile.BadZipFile, zlib.error) as error:
+            return State(memory, told, int(words["numbers"]), archive["before"].tobytes(), float(words["before_s"]))
+    except _DAMAGE as error:
         raise InvalidInput(f"it cannot be read: {type(error).__name__}: {error}") from None
 
 
@@ -99,10 +110,17 @@ def _memory(archive: Any, words: dict[str, Any]) -> Memory:
     for name, number in numbers.items():
         if not (isinstance(number, int | float) or (number is None and name == "accepted_s")):
             raise InvalidInput(f"{name} is no number")
-    albums = {name: _album(archive, name, most, height_px) for name, most in _ALBUMS.items()}
-    types = {"log": np.float16, "vehicles": np.float16}
-    typed = {name: values.astype(types.get(name, np.float32)) for name, values in grids.items()}
-    return Memory(**albums, **typed, log_s=log_s.astype(np.float64), **numbers)
+    return Memory(
+        accepted=_album(archive, "accepted", MOST_ACCEPTED, height_px),
+        recent=_album(archive, "recent", MOST_RECENT, height_px),
+        usual=grids["usual"].astype(np.float32),
+        crowded=grids["crowded"].astype(np.float32),
+        log=grids["log"].astype(np.float16),
+        vehicles=grids["vehicles"].astype(np.float16),
+        log_s=log_s.astype(np.float64),
+        sums=grids["sums"].astype(np.float32),
+        **numbers,
+    )
 
 
 def _album(archive: Any, name: str, most: int, height_px: int) -> Album:

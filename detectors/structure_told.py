@@ -19,7 +19,10 @@ CONFIDENCE = 0.9
 RED = (0, 0, 255)
 
 
-def sighting_of(camera: CameraPoint, said: Said, at_s: float, ground: GroundPlane | None, height_px: int) -> Sighting:
+def sighting_of(
+    camera: CameraPoint, said: Said, at_s: float, ground: GroundPlane | None, height_px: int, begun_s: float
+) -> Sighting:
+    """``height_px``: of the picture; ``begun_s``: when its scene was first seen."""
     told = said.structure
     place, accuracy_m = _place(camera, told, ground, height_px)
     severity = kind_of(KIND).severity
@@ -39,13 +42,11 @@ def sighting_of(camera: CameraPoint, said: Said, at_s: float, ground: GroundPlan
         at_s=at_s,
         measure=measure,
         reason=said.reason,
-        part=f"{told.begun_s:.0f}-{told.number}",
+        part=f"{begun_s:.0f}-{told.number}",
     )
 
 
-def _place(
-    camera: CameraPoint, told: Told, ground: GroundPlane | None, height_px: int
-) -> tuple[GeoPoint, float]:
+def _place(camera: CameraPoint, told: Told, ground: GroundPlane | None, height_px: int) -> tuple[GeoPoint, float]:
     """Of the middle of its lower edge."""
     rows, columns = np.nonzero(told.cells)
     if ground is not None and len(rows):

@@ -21,12 +21,13 @@ from detectors.boxes import Tiling
 from detectors.detector import Detector
 from detectors.inference import lacking
 from detectors.masking import unmasked
-from detectors.perception import CrowdCounter, Perception
+from detectors.perception import ChangeFinder, CrowdCounter, Perception
 from detectors.zoo.manifest import find_for, read_zoo
 from ingest.decode import KeyframeDecoder
 from ingest.job import Eyes, answer
 from ingest.pipes import Message, Reader, encode
 from ingest.receiver import Receiver
+from ingest.scenes import Scenes
 from ingest.watcher import Watcher
 from models import logs
 from models.camera import AllowedNetworks
@@ -100,11 +101,17 @@ def open_eyes(settings: Mapping[str, Any]) -> Eyes:
     )
 
 
+def open_finder(settings: Mapping[str, Any]) -> ChangeFinder:
+    """The change network that new structures are looked for with. Raises ModelRefused."""
+    zoo = read_zoo(Path(settings["zoo"]) if settings["zoo"] else None)
+    return ChangeFinder.load(find_for("change", zoo, settings["change_model"]), settings["providers"])
+
+
 def watch(settings: Mapping[str, Any], orders: Orders, tell: Callable[[bytes], None]) -> None:
     """Runs until stdin ends, or returns at once when the model is refused."""
     orders.follow()
     try:
-        eyes = open_eyes(settings)
+        eyes, finder = open_eyes(settings), open_finder(settings)
     except ModelRefused as error:
         tell(encode("refused", {"code": error.code, "message": str(error)}))
         return
@@ -115,7 +122,7 @@ def watch(settings: Mapping[str, Any], orders: Orders, tell: Callable[[bytes], N
     tell(encode("ready"))
     with Receiver(AllowedNetworks.parse(settings["networks"])) as receiver:
         detector = Detector(eyes.perception, eyes.tiling, eyes.crowds)
-        watcher = Watcher(receiver, KeyframeDecoder(), detector, eyes, tell)
+        watcher = Watcher(receiver, KeyframeDecoder(), detector, eyes, tell, scenes=Scenes(finder.compare))
         while True:
             for order in orders.take():
                 watcher.obey(order)

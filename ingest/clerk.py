@@ -33,7 +33,7 @@ ACCOUNT_WAIT_S = 8.0
 MAX_WARNINGS = 8
 _JPEG = b"\xff\xd8\xff"
 
-_USES = {"detector": "detector", "faces": "face_model", "density": "density_model"}
+_USES = {"detector": "detector", "faces": "face_model", "density": "density_model", "change": "change_model"}
 """What models are used for, and the children's setting that names each."""
 
 Answer = tuple[dict[str, Any], bytes]

@@ -42,6 +42,8 @@ COUNTERS = frozenset(
         "lag_s",
     }
 )
+MAX_SCENE_BYTES = 8 * 1024 * 1024
+STRUCTURES = "illegal_structure"
 _JPEG = b"\xff\xd8\xff"
 
 
@@ -51,6 +53,9 @@ class Keeping(Protocol):
     def states(self) -> dict[str, dict[str, Any]]: ...
     def append(self, reports: Sequence[Report], states: Mapping[str, Mapping[str, Any]], now_s: float) -> list[int]: ...
     def forget(self, camera_ids: Sequence[str]) -> None: ...
+    def drop_scenes(self, kept_ids: Collection[str]) -> None: ...
+    def scene(self, camera_id: str) -> bytes | None: ...
+    def keep_scene(self, camera_id: str, data: bytes, now_s: float) -> None: ...
 
 
 class Storing(Protocol):
@@ -85,7 +90,8 @@ class Fleet:
 
     def update(self, cameras: Iterable[CameraPoint], now_s: float) -> None:
         """Takes the registry's list."""
-        wanted = {camera.id: camera for camera in cameras if camera.enabled}
+        all_of = {camera.id: camera for camera in cameras}
+        wanted = {camera_id: camera for camera_id, camera in all_of.items() if camera.enabled}
         for camera_id, camera in wanted.items():
             watch = self._watches.get(camera_id)
             if watch is None:
@@ -98,6 +104,8 @@ class Fleet:
             self._retire(self._watches[camera_id], now_s)
         if gone or self._known:
             self._spool.forget([*gone, *self._known])
+            # A scene takes days to learn: one of a camera that is put out of service for a while is kept.
+            self._spool.drop_scenes(all_of)
             self._known = {}
 
     def due(self, now_s: float, can_take: Callable[[str], bool]) -> list[tuple[str, bytes]]:
@@ -141,7 +149,7 @@ class Fleet:
         if message.op == "alive":
             self._counted(message.fields.get("cameras"), owned, now_s)
             return
-        if message.op not in ("connected", "pictured", "failed", "observed"):
+        if message.op not in ("connected", "pictured", "failed", "observed", "scene"):
             raise InvalidInput(f"a child says {message.op[:20]!r}, which means nothing")
         camera_id = message.fields.get("camera_id")
         if not isinstance(camera_id, str) or camera_id not in owned:
@@ -158,6 +166,10 @@ class Fleet:
             error = camera_error(message.fields.get("code"), message.fields.get("message"))
             self.accounts.failed(watch.camera.source, camera_id, error, now_s)
             self._watches[camera_id] = watch.failed(error, now_s, self._chance())
+        elif message.op == "scene":
+            if len(message.blobs) != 1 or len(message.blobs[0]) > MAX_SCENE_BYTES:
+                raise InvalidInput("a scene is one blob, and none larger than is kept")
+            self._spool.keep_scene(camera_id, message.blobs[0], now_s)
         else:
             self._observed(watch, message, now_s)
 
@@ -189,7 +201,9 @@ class Fleet:
 
     def _order(self, watch: Watch) -> bytes:
         fields = {"camera": camera_to_json(watch.camera), "attempt": watch.attempt, "rules": dict(watch.rules)}
-        return encode("watch", fields)
+        watches_scene = any(STRUCTURES in zone.kinds for zone in watch.camera.zones)
+        scene = self._spool.scene(watch.camera.id) if watches_scene else None
+        return encode("watch", fields, [] if scene is None else [scene])
 
     def _retire(self, watch: Watch, now_s: float) -> None:
         """The camera is taken out of service: an offline report of it would never end otherwise."""

@@ -27,6 +27,11 @@ def still(
     if scale < 1:
         height_px, width_px = (max(round(side * scale), 1) for side in masked.shape[:2])
         masked = cv2.resize(masked, (width_px, height_px), interpolation=cv2.INTER_AREA).astype(np.uint8)
+    return encoded(masked)
+
+
+def encoded(masked: Pixels) -> bytes:
+    """A JPEG of what is masked already."""
     done, data = cv2.imencode(".jpg", masked, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     if not done:
         raise RuntimeError("OpenCV could not encode a JPEG")

@@ -42,6 +42,7 @@ def child_program(settings: Settings, environ: Mapping[str, str]) -> Program:
         "tiles": settings.detector_tiles,
         "face_model": settings.face_model,
         "density_model": settings.density_model,
+        "change_model": settings.change_model,
         "providers": list(settings.providers),
         "networks": str(settings.camera_networks),
         "log_level": settings.log_level,

@@ -7,7 +7,7 @@ returns: a crash can neither lose the one nor tell it twice. Freed only by the l
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +20,15 @@ from models.incident import Evidence, Incident, Sighting
 from models.incident_json import incident_from_json, incident_to_json
 from models.ulid import new_ulid
 
-SCHEMA = 1
+SCHEMA = 2
 MAX_STATE_BYTES = 256 * 1024
 _TABLES = """
 CREATE TABLE source (id TEXT NOT NULL);
 CREATE TABLE outgoing (seq INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);
 CREATE TABLE states (camera_id TEXT PRIMARY KEY, body TEXT NOT NULL, at_s REAL NOT NULL) WITHOUT ROWID;
 """
+_SCENES = "CREATE TABLE scenes (camera_id TEXT PRIMARY KEY, body BLOB NOT NULL, at_s REAL NOT NULL)"
+"""What was learned of how cameras' scenes look: since schema 2."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,23 @@ class Spool:
         with self._writing() as db:
             db.executemany("DELETE FROM states WHERE camera_id = ?", [(camera_id,) for camera_id in camera_ids])
 
+    def drop_scenes(self, kept_ids: Collection[str]) -> None:
+        """Those of all other cameras."""
+        with self._writing() as db:
+            known = [row[0] for row in db.execute("SELECT camera_id FROM scenes").fetchall()]
+            gone = [(camera_id,) for camera_id in known if camera_id not in kept_ids]
+            db.executemany("DELETE FROM scenes WHERE camera_id = ?", gone)
+
+    def scene(self, camera_id: str) -> bytes | None:
+        """What was last kept of a camera's scene."""
+        with self._turn():
+            row = self._db.execute("SELECT body FROM scenes WHERE camera_id = ?", (camera_id,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def keep_scene(self, camera_id: str, data: bytes, now_s: float) -> None:
+        with self._writing() as db:
+            db.execute("INSERT OR REPLACE INTO scenes VALUES (?, ?, ?)", (camera_id, data, now_s))
+
     def unsent(self, after: int, limit: int) -> list[Incident]:
         """Up to ``limit`` incidents with numbers above ``after``, in order."""
         with self._turn():
@@ -155,9 +174,11 @@ class Spool:
             for statement in _TABLES.strip().split(";\n"):
                 self._db.execute(statement)
             self._db.execute("INSERT INTO source (id) VALUES (?)", (_new_source(now_s),))
-            self._db.execute(f"PRAGMA user_version = {SCHEMA}")
-        elif version != SCHEMA:
+        elif version not in (1, SCHEMA):
             raise Misconfigured(f"the spool {path} was made by another version ({version}, this one knows {SCHEMA})")
+        if version != SCHEMA:
+            self._db.execute(_SCENES)
+            self._db.execute(f"PRAGMA user_version = {SCHEMA}")
         self._db.execute("COMMIT")
 
     @contextmanager

@@ -14,8 +14,10 @@ from detectors.hindsight import Hindsight
 from detectors.motion import Scene
 from ingest.decode import Looked, Luma
 from ingest.receiver import Event
+from ingest.scenes import Told
 from ingest.stream import Keyframe, Recent
 from models.camera import CameraPoint, SourceUrl
+from models.detections import Detections
 from models.frame import Frame
 from models.gate import GateLog
 
@@ -38,6 +40,22 @@ class Observing(Protocol):
     def follow(
         self, camera: CameraPoint, frame: Frame, state: Mapping[str, Any], walkers: Walkers, gate: GateLog | None
     ) -> tuple[Observed, Walkers]: ...
+
+
+class Watching(Protocol):
+    """What is needed of ``scenes.Scenes``."""
+
+    def begin(self, camera_id: str, data: bytes | None) -> None: ...
+    def forget(self, camera_id: str) -> None: ...
+    def is_due(self, camera: CameraPoint, at_s: float) -> bool: ...
+    def look(
+        self,
+        camera: CameraPoint,
+        frame: Frame,
+        seen: Detections,
+        moved: NDArray[np.bool_] | None,
+        show: Callable[[], bytes],
+    ) -> Told: ...
 
 
 Gate = Callable[[Looked | None, Luma, float], str | None]

@@ -24,7 +24,8 @@ from ingest.pipes import Message, encode
 from ingest.receiver import Event, Failed
 from ingest.render import STILL_SIDE_PX
 from ingest.stream import Keyframe
-from ingest.watched import Gate, Observing, Receiving, Watched
+from ingest.watched import Gate, Observing, Receiving, Watched, Watching
+from models.detections import Detections
 from models.errors import CameraCorrupt, CameraError
 from models.frame import Frame
 from models.gate import gate_log_from_json
@@ -65,7 +66,9 @@ class Watcher:
         unix_s: Callable[[], float] = time.time,
         steady_s: Callable[[], float] = time.monotonic,
         gate: Gate = reason_to_look,
+        scenes: Watching | None = None,
     ) -> None:
+        """``scenes``: None where nobody looks for new structures, which takes days."""
         self._receiver = receiver
         self._decoder = decoder
         self._detector = detector
@@ -74,6 +77,7 @@ class Watcher:
         self._unix_s = unix_s
         self._steady_s = steady_s
         self._gate = gate
+        self._scenes = scenes
         self._cameras: dict[str, Watched] = {}
         self._queue: dict[str, None] = {}
         """Cameras with a keyframe waiting, first come first: a newer keyframe keeps the older one's place."""
@@ -99,6 +103,8 @@ class Watcher:
             found = [str(fault) for fault in told or ()]
             self._cameras[camera.id].counters.faults = len(found)
             self._fault(self._cameras[camera.id], "set-up", found)
+            if self._scenes:
+                self._scenes.begin(camera.id, order.blobs[0] if order.blobs else None)
             self._receiver.add(camera.id, camera.source)
         elif order.op == "unwatch":
             self._forget(order.fields["camera_id"])
@@ -224,7 +230,12 @@ class Watcher:
         camera.hindsight.looked(observed.look, observed.reasons)
         camera.rules = observed.state | {HEALTH: camera.rules[HEALTH]}
         shot = Shot(frame.at_s, frame.bgr, observed.detections, camera.moved(grey, frame.at_s))
-        found, stills = observed.sightings, self._stills(camera, observed.sightings, shot)
+        found: Sequence[Sighting] = observed.sightings
+        stills = self._stills(camera, found, shot)
+        if self._scenes and self._scenes.is_due(camera.point, frame.at_s):
+            looking = partial(self._watch_scene, self._scenes, camera, frame, observed.detections, shot)
+            built, pictures = self._guarded(camera, looking) or ((), [])
+            found, stills = [*found, *built], [*stills, *pictures]
         if not (zones := gates(camera.point)):
             return found, stills
         size_px = (frame.width_px, frame.height_px)
@@ -236,6 +247,15 @@ class Watcher:
         seen, known.walkers = pursue(camera.point, observed.look, camera.rules, known.walkers)
         more, shown = self._pursued(camera, seen, shot)
         return [*found, *more], [*stills, *shown]
+
+    def _watch_scene(self, scenes: Watching, camera: Watched, frame: Frame, seen: Detections, shot: Shot) -> _Found:
+        """What has been built there."""
+        show = partial(self._eyes.masked_still, shot.bgr, seen=seen, moved=shot.moved)
+        told = scenes.look(camera.point, frame, seen, shot.moved, show)
+        camera.hindsight.heard(frame.at_s, told.reasons)
+        if told.kept:
+            self._say("scene", camera, blobs=[told.kept])
+        return told.sightings, list(told.stills)
 
     def _glance(self) -> None:
         """A picture between keyframes: who goes through a gate."""
@@ -300,6 +320,8 @@ class Watcher:
         self._cameras.pop(camera_id, None)
         self._queue.pop(camera_id, None)
         self._bursts.forget(camera_id)
+        if self._scenes:
+            self._scenes.forget(camera_id)
 
     def _say(
         self, op: str, camera: Watched, fields: dict[str, Any] | None = None, blobs: list[bytes] | None = None

@@ -42,6 +42,7 @@ class Settings:
     detector: str
     detector_tiles: str
     density_model: str | None
+    change_model: str
     face_model: str | None
     providers: tuple[str, ...]
     claim_lease_s: int
@@ -58,7 +59,12 @@ class Settings:
     @property
     def models(self) -> Mapping[str, str | None]:
         """By use, the zoo entry that is set for it, None where none is."""
-        return {"detector": self.detector, "faces": self.face_model, "density": self.density_model}
+        return {
+            "detector": self.detector,
+            "faces": self.face_model,
+            "density": self.density_model,
+            "change": self.change_model,
+        }
 
     @property
     def evidence(self) -> Path:
@@ -133,6 +139,9 @@ VARIABLES: tuple[Variable, ...] = (
         "WANGGE_DENSITY_MODEL", "name", "", "the zoo entry that counts crowds, a density map; empty: boxes are counted"
     ),
     Variable(
+        "WANGGE_CHANGE_MODEL", "name", "change-320k", "the zoo entry that tells what is new before a camera: structures"
+    ),
+    Variable(
         "WANGGE_FACE_MODEL",
         "name",
         "",
@@ -199,6 +208,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         detector=read("WANGGE_DETECTOR", str),
         detector_tiles=read("WANGGE_DETECTOR_TILES", _tiles),
         density_model=read("WANGGE_DENSITY_MODEL", str) or None,
+        change_model=read("WANGGE_CHANGE_MODEL", str),
         face_model=read("WANGGE_FACE_MODEL", str) or None,
         providers=read("WANGGE_PROVIDERS", parse_providers),
         claim_lease_s=read("WANGGE_CLAIM_LEASE_S", _between(1, 86_400)),

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from models.errors import InvalidInput
+from models.errors import Conflict, InvalidInput, NotFound
 
 MOST_PERMITS = 50
 LONGEST_REFERENCE = 100
@@ -45,6 +45,23 @@ class Accepted:
             raise InvalidInput("the time as of which a scene is accepted is a number, in Unix seconds")
         if len(self.permits) > MOST_PERMITS:
             raise InvalidInput(f"a camera has at most {MOST_PERMITS} permits: take out those that are over")
+
+    def accepted(self, at_s: float) -> "Accepted":
+        """What stood there at ``at_s``, too. Permits that were over by then are done with."""
+        return Accepted(at_s, tuple(permit for permit in self.permits if permit.until_s > at_s))
+
+    def with_permit(self, permit: Permit) -> "Accepted":
+        """Raises Conflict where the zone has one of that number."""
+        if any((known.zone_id, known.reference) == (permit.zone_id, permit.reference) for known in self.permits):
+            raise Conflict(f"zone {permit.zone_id} has a permit {permit.reference} already: withdraw it first")
+        return replace(self, permits=(*self.permits, permit))
+
+    def without_permit(self, zone_id: str, reference: str) -> "Accepted":
+        """Raises NotFound where the zone has none of that number."""
+        kept = tuple(permit for permit in self.permits if (permit.zone_id, permit.reference) != (zone_id, reference))
+        if len(kept) == len(self.permits):
+            raise NotFound(f"zone {zone_id} has no permit {reference}")
+        return replace(self, permits=kept)
 
     def permitted(self, zone_id: str, at_s: float) -> Permit | None:
         return next((permit for permit in self.permits if permit.zone_id == zone_id and permit.holds_at(at_s)), None)

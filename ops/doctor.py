@@ -173,7 +173,12 @@ def _tls(settings: Settings, now_s: float) -> Iterator[Finding]:
 
 def _model(settings: Settings) -> Iterator[Finding]:
     fix = "get the file again from where it came; or set WANGGE_ZOO and {variable} to one that is whole"
-    variables = {"detector": "WANGGE_DETECTOR", "faces": "WANGGE_FACE_MODEL", "density": "WANGGE_DENSITY_MODEL"}
+    variables = {
+        "detector": "WANGGE_DETECTOR",
+        "faces": "WANGGE_FACE_MODEL",
+        "density": "WANGGE_DENSITY_MODEL",
+        "change": "WANGGE_CHANGE_MODEL",
+    }
     for use, name in settings.models.items():
         if name is None:
             continue

@@ -38,6 +38,7 @@ def to_environ(settings: Settings) -> dict[str, str]:
         "WANGGE_DETECTOR": settings.detector,
         "WANGGE_DETECTOR_TILES": settings.detector_tiles,
         "WANGGE_DENSITY_MODEL": settings.density_model or "",
+        "WANGGE_CHANGE_MODEL": settings.change_model,
         "WANGGE_FACE_MODEL": settings.face_model or "",
         "WANGGE_PROVIDERS": ",".join(settings.providers),
         "WANGGE_CLAIM_LEASE_S": str(settings.claim_lease_s),

@@ -69,6 +69,13 @@ class Things:
         return route.format(code=self.leaf, kind="crowding", source="nobody", own_id="nothing", **vars(self))
 
 
+A_PERMIT = {
+    "expected_version": 4,
+    "zone_id": "z",
+    "from_at": "2026-03-01T00:00:00Z",
+    "until_at": "2026-06-01T00:00:00Z",
+    "reference": "2026-117",
+}
 A_ZONE = {"id": "z", "name": "z", "polygon": [[0, 0], [1, 0], [1, 1]], "kinds": ["crowding"]}
 
 
@@ -240,9 +247,16 @@ CALLS: dict[tuple[str, str], Call] = {
     ("DELETE", "/v1/zone-templates/{template}"): Call(P.CAMERA_WRITE),
     ("POST", "/v1/cameras/probe"): Call(P.CAMERA_WRITE, lambda _: {"json": {"url": "rtsp://10.0.0.1/"}}, by_grid=False),
     ("GET", "/v1/cameras/{camera_id}"): Call(P.CAMERA_READ),
-    ("PATCH", "/v1/cameras/{camera_id}"): Call(P.CAMERA_WRITE, lambda _: {"json": {"expected_version": 1}}),
+    ("PATCH", "/v1/cameras/{camera_id}"): Call(
+        P.CAMERA_WRITE, lambda _: {"json": {"expected_version": 1, "zones": [A_ZONE]}}
+    ),
     ("GET", "/v1/cameras/{camera_id}/picture"): Call(P.CAMERA_READ),
     ("POST", "/v1/cameras/{camera_id}/confirm-view"): Call(P.CAMERA_WRITE, lambda _: {"json": {"expected_version": 2}}),
+    ("POST", "/v1/cameras/{camera_id}/accept-scene"): Call(P.CAMERA_WRITE, lambda _: {"json": {"expected_version": 3}}),
+    ("POST", "/v1/cameras/{camera_id}/permits"): Call(P.CAMERA_WRITE, lambda _: {"json": A_PERMIT}),
+    ("POST", "/v1/cameras/{camera_id}/permits/withdraw"): Call(
+        P.CAMERA_WRITE, lambda _: {"json": {"expected_version": 5, "zone_id": "z", "reference": "2026-117"}}
+    ),
     ("GET", "/v1/cameras/{camera_id}/explanation"): Call(P.CAMERA_READ),
     ("POST", "/v1/cameras/{camera_id}/dry-run"): Call(P.CAMERA_WRITE, lambda _: {"json": {"zone": A_ZONE}}),
     ("GET", "/v1/people"): Call(P.PEOPLE_WRITE, by_grid=False),

@@ -58,18 +58,16 @@ def apart(reference: Pixels, look: Pixels) -> Numbers:
     return result
 
 
-def ground() -> GroundPlane:
-    plane = LocalPlane(HERE)
-    corners = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]
-    return GroundPlane.fit([ControlPoint(x, y, plane.to_geo(32 * x, 18 * (1 - y))) for x, y in corners])
-
-
 NOBODY = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32), ("person",))
+
+
+CORNERS = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]
+POINTS = tuple(ControlPoint(x, y, LocalPlane(HERE).to_geo(32 * x, 18 * (1 - y))) for x, y in CORNERS)
 
 
 def look(state: State, at_s: float, bgr: Pixels, seen: Detections = NOBODY, accepted: Accepted = ACCEPTED) -> Watched:
     camera = replace(CAMERA, vision=Vision(structures=accepted))
-    return step(state, camera, Look(at_s, bgr, bgr, seen, ground()), apart)
+    return step(state, camera, Look(at_s, bgr, bgr, seen, GroundPlane.fit(POINTS)), apart)
 
 
 def watch(

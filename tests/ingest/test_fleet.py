@@ -1,4 +1,4 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ class Keeper:
         self.reports: list[Report] = []
         self.evidence: list[bytes] = []
         self.full = False
+        self.scenes: dict[str, bytes] = {}
 
     def states(self) -> dict[str, dict[str, Any]]:
         return dict(self.kept)
@@ -38,6 +39,16 @@ class Keeper:
 
     def forget(self, camera_ids: Sequence[str]) -> None:
         self.kept = {camera_id: state for camera_id, state in self.kept.items() if camera_id not in camera_ids}
+
+    def scene(self, camera_id: str) -> bytes | None:
+        return self.scenes.get(camera_id)
+
+    def keep_scene(self, camera_id: str, data: bytes, now_s: float) -> None:
+        del now_s
+        self.scenes[camera_id] = data
+
+    def drop_scenes(self, kept_ids: Collection[str]) -> None:
+        self.scenes = {camera_id: data for camera_id, data in self.scenes.items() if camera_id in kept_ids}
 
     def put(self, data: bytes) -> str:
         if self.full:

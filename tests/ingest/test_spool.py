@@ -157,3 +157,27 @@ def test_what_is_stored_is_synced(spool: Spool) -> None:
     """Kill -9 proves nothing about fsync, so the setting itself is looked at: 2 is FULL."""
     assert spool._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert spool._db.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_a_scene_is_kept_until_its_camera_is_gone(spool: Spool) -> None:
+    assert spool.scene("cam1") is None
+    spool.keep_scene("cam1", b"one", NOW_S)
+    spool.keep_scene("cam1", b"two", NOW_S)
+    spool.keep_scene("cam2", b"other", NOW_S)
+    spool.drop_scenes({"cam1"})
+    assert (spool.scene("cam1"), spool.scene("cam2")) == (b"two", None)
+
+
+def test_a_spool_of_the_version_before_takes_scenes(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    first = Spool(path, NOW_S)
+    first.append([report(1)], {}, NOW_S)
+    first.close()
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TABLE scenes")
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    again = Spool(path, NOW_S)
+    again.keep_scene("cam1", b"one", NOW_S)
+    assert (again.waiting(), again.scene("cam1")) == (1, b"one")
+    again.close()

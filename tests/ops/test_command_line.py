@@ -365,6 +365,27 @@ def test_verdicts_are_listed_and_there_may_be_none(town: Run) -> None:
     assert json.loads(town("camera", "verdicts", "--json").out) == []
 
 
+def test_a_scene_is_accepted_and_permits_are_given_listed_and_withdrawn(town: Run, tmp_path: Path) -> None:
+    zones = tmp_path / "zones.json"
+    square = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]
+    zone = {"id": "yard", "name": "院子", "polygon": square, "kinds": ["illegal_structure"]}
+    zones.write_text(json.dumps({"zones": [zone]}))
+    assert town(*ADD, "--url", "rtsp://10.1.2.3/", "--zones", zones).status == 0
+    assert "not accepted yet" in town("camera", "permits", "gate-1").out
+    assert "accepted as it is now" in town("camera", "accept-scene", "gate-1").out
+    permit = ("camera", "permit", "gate-1", "2026-117", "--from", "2026-03-01", "--until", "2026-06-01", "--zone")
+    assert "holds for yard" in town(*permit, "yard").out
+    for zone_id in ("yard", "nowhere"):
+        said = town(*permit, zone_id)
+        assert (said.status, "Traceback" in said.err) == (1, False)
+    listed = json.loads(town("camera", "permits", "gate-1", "--json").out)
+    assert [each["reference"] for each in listed["permits"]] == ["2026-117"]
+    assert listed["accepted_s"] > 1_700_000_000
+    assert town("camera", "withdraw-permit", "gate-1", "2026-117", "--zone", "yard").status == 0
+    assert "no permits" in town("camera", "permits", "gate-1").out
+    assert town("camera", "withdraw-permit", "gate-1", "2026-117", "--zone", "yard").status == 1
+
+
 def test_a_view_is_confirmed(town: Run) -> None:
     assert town(*ADD, "--url", "rtsp://10.1.2.3/").status == 0
     assert "confirmed" in town("camera", "confirm-view", "gate-1").out
