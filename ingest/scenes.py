@@ -3,6 +3,7 @@
 A scene takes days to learn, so it is told to the parent every so often, who keeps it and gives it back.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 import structlog
 
 from detectors.masking import mask
-from detectors.structure import Look, Said, State, is_due, step
+from detectors.structure import KIND, Look, Said, State, is_due, step
 from detectors.structure_memory import DAY_S, Find
 from detectors.structure_store import from_bytes, to_bytes
 from detectors.structure_told import beside, sighting_of
@@ -32,8 +33,8 @@ BEFORE_EACH_S = 7 * DAY_S
 
 @dataclass(frozen=True, eq=False)
 class Told:
-    """``stills``: JPEGs, masked, before and now side by side, of what begins. ``reasons``: by zone. ``kept``: the scene
-    as it is to be kept, None where that can wait."""
+    """``stills``: JPEGs, masked, before and now side by side, of what begins. ``reasons``: by kind and zone. ``kept``: the
+    scene as it is to be kept, None where that can wait."""
 
     sightings: tuple[Sighting, ...]
     stills: tuple[bytes, ...]
@@ -50,8 +51,8 @@ class Scenes:
         self._saved_s: dict[str, float] = {}
 
     def begin(self, camera_id: str, data: bytes | None) -> None:
-        """With what was kept of it. What cannot be read is learned anew."""
-        state = State()
+        """With what was kept of it, or what is known here, if that is newer. What cannot be read is learned anew."""
+        state = known = self._states.get(camera_id, State())
         if data is not None:
             try:
                 state = from_bytes(data)
@@ -59,7 +60,7 @@ class Scenes:
                 log.warning(
                     "what was learned of a scene is lost: it is learned anew", camera_id=camera_id, why=str(error)
                 )
-        self._states[camera_id] = state
+        self._states[camera_id] = known if _at_s(known) > _at_s(state) else state
 
     def forget(self, camera_id: str) -> None:
         self._states.pop(camera_id, None)
@@ -89,7 +90,7 @@ class Scenes:
         sightings = tuple(
             sighting_of(camera, said, frame.at_s, ground, frame.height_px, begun_s) for said in watched.said
         )
-        reasons = {zone: (reason,) for zone, reason in watched.reasons.items()}
+        reasons = {f"{KIND}/{zone}": (reason,) for zone, reason in watched.reasons.items()}
         return Told(sightings, stills, reasons, self._kept(camera.id, state, frame.at_s, is_news=bool(sightings)))
 
     def _kept(self, camera_id: str, state: State, at_s: float, *, is_news: bool) -> bytes | None:
@@ -98,6 +99,10 @@ class Scenes:
             return None
         self._saved_s[camera_id] = at_s
         return to_bytes(state)
+
+
+def _at_s(state: State) -> float:
+    return -math.inf if state.memory is None else state.memory.at_s
 
 
 def _wants_before(state: State, at_s: float) -> bool:

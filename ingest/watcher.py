@@ -108,6 +108,8 @@ class Watcher:
             self._receiver.add(camera.id, camera.source)
         elif order.op == "unwatch":
             self._forget(order.fields["camera_id"])
+            if self._scenes:
+                self._scenes.forget(order.fields["camera_id"])
             self._hindsights.pop(order.fields["camera_id"], None)
             self._faults = {each for each in self._faults if each[0] != order.fields["camera_id"]}
         elif order.op == "gate":
@@ -313,6 +315,8 @@ class Watcher:
 
     def _failed(self, camera: Watched, error: CameraError) -> None:
         self._forget(camera.point.id)
+        if self._scenes:
+            self._scenes.forget(camera.point.id)
         self._say("failed", camera, {"code": error.code, "message": str(error)})
 
     def _forget(self, camera_id: str) -> None:
@@ -320,8 +324,6 @@ class Watcher:
         self._cameras.pop(camera_id, None)
         self._queue.pop(camera_id, None)
         self._bursts.forget(camera_id)
-        if self._scenes:
-            self._scenes.forget(camera_id)
 
     def _say(
         self, op: str, camera: Watched, fields: dict[str, Any] | None = None, blobs: list[bytes] | None = None

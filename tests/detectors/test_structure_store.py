@@ -38,7 +38,7 @@ def test_what_is_kept_comes_back_but_for_what_jpeg_takes(state: State, kept: byt
             assert was.dtype == now.dtype
         elif field.name in ("accepted", "recent"):
             assert np.array_equal(was.taken_s, now.taken_s)
-            assert np.abs(was.pictures.astype(int) - now.pictures).mean() < 4
+            assert np.abs(was.pictures.astype(int) - now.pictures).mean() < 8
         else:
             assert was == now, field.name
 

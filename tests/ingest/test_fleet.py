@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ingest.fleet import Fleet
+from ingest.fleet import MAX_SCENE_BYTES, Fleet
 from ingest.messages import MAX_RULES_BYTES, sighting_to_json
 from ingest.pipes import Message, Reader
 from ingest.spool import Report, Spool
@@ -100,6 +100,33 @@ def test_a_still_of_who_went_through_a_gate_is_dated_when_they_went() -> None:
     followed = sighting_to_json(replace(sighting(), kind="gate_tailgating"))
     tell(fleet, "observed", blobs=(JPEG,), rules={}, sightings=[followed])
     assert keeper.reports[0].evidence[0].at_s == sighting().onset_s
+
+
+def test_a_scene_is_kept_and_given_to_the_next_child_while_a_zone_asks_for_it() -> None:
+    keeper = Keeper()
+    yard = replace(camera().zones[0], kinds=("illegal_structure",), levels={})
+    fleet = fleet_of(keeper, replace(camera(), zones=(yard,)))
+    assert ask(fleet) == ["cam1"]
+    tell(fleet, "scene", blobs=(b"learned",))
+    fleet.orphaned(["cam1"], NOW_S)
+    ((_, order),) = fleet.due(NOW_S, lambda _: True)
+    assert Reader().feed(order)[0].blobs == (b"learned",)
+    fleet.update([replace(camera(), enabled=False)], NOW_S)
+    assert keeper.scenes == {"cam1": b"learned"}  # out of service for a while
+    fleet = fleet_of(keeper, camera())
+    ((_, order),) = fleet.due(NOW_S, lambda _: True)
+    assert Reader().feed(order)[0].blobs == ()  # nobody asks for it
+    fleet.update([], NOW_S)
+    assert keeper.scenes == {}
+
+
+@pytest.mark.parametrize("blobs", [(), (b"a", b"b"), (b"x" * (MAX_SCENE_BYTES + 1),)])
+def test_a_scene_that_is_none_is_refused(blobs: tuple[bytes, ...]) -> None:
+    keeper = Keeper()
+    fleet = watched(keeper)
+    with pytest.raises(InvalidInput):
+        tell(fleet, "scene", blobs=blobs)
+    assert keeper.scenes == {}
 
 
 def test_what_ends_needs_no_still() -> None:

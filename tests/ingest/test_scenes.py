@@ -80,6 +80,7 @@ def test_it_goes_on_from_what_was_kept_and_begins_anew_where_that_is_damaged(tol
     scenes = Scenes(apart)
     scenes.begin(POINT.id, kept)
     assert not [s for each in days(scenes, range(3, 4)) for s in each.sightings if s.phase is Phase.ONSET]
+    scenes.forget(POINT.id)
     with capture_logs() as logs:
         scenes.begin(POINT.id, kept[:-100])
     assert [each["log_level"] for each in logs] == ["warning"]
@@ -88,7 +89,7 @@ def test_it_goes_on_from_what_was_kept_and_begins_anew_where_that_is_damaged(tol
         "looks so far"
         in scenes.look(
             POINT, Frame(POINT.id, DAY_0_S + 4 * DAY_S, building(4)), NOBODY, None, lambda: still(building(4))
-        ).reasons["west"][0]
+        ).reasons["illegal_structure/west"][0]
     )
 
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from models.errors import InvalidInput
+from models.errors import Conflict, InvalidInput, NotFound
 from models.structure import MOST_PERMITS, Accepted, Permit, accepted_from_json
 
 PERMIT = {"zone_id": "yard", "from_s": 100.0, "until_s": 200.0, "reference": "2026-117"}
@@ -12,6 +12,16 @@ def test_it_reads_what_it_writes() -> None:
     accepted = Accepted(50.0, (Permit("yard", 100.0, 200.0, "2026-117"),))
     assert accepted_from_json(accepted.to_json()) == accepted
     assert accepted_from_json({}) == Accepted()
+
+
+def test_accepting_lets_what_is_over_go_and_permits_are_one_of_a_number() -> None:
+    accepted = Accepted().with_permit(Permit("yard", 100.0, 200.0, "1")).with_permit(Permit("yard", 100.0, 300.0, "2"))
+    with pytest.raises(Conflict):
+        accepted.with_permit(Permit("yard", 5.0, 6.0, "2"))
+    assert [permit.reference for permit in accepted.accepted(200.0).permits] == ["2"]
+    assert accepted.without_permit("yard", "1").permits == accepted.accepted(200.0).permits
+    with pytest.raises(NotFound):
+        accepted.without_permit("street", "1")
 
 
 def test_a_permit_holds_in_its_zone_until_it_ends() -> None:
