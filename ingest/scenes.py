@@ -120,7 +120,7 @@ def _side_by_side(state: State, said: Said, now: bytes, at_s: float) -> bytes:
 
 
 def _date(at_s: float) -> str:
-    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return datetime.fromtimestamp(at_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M %z")
 
 
 def _ground(camera: CameraPoint) -> GroundPlane | None:
