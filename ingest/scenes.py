@@ -33,8 +33,8 @@ BEFORE_EACH_S = 7 * DAY_S
 
 @dataclass(frozen=True, eq=False)
 class Told:
-    """``stills``: JPEGs, masked, before and now side by side, of what begins. ``reasons``: by kind and zone. ``kept``: the
-    scene as it is to be kept, None where that can wait."""
+    """``stills``: JPEGs, masked, before and now side by side, of what begins. ``reasons``: by kind and zone.
+    ``kept``: the scene as it is to be kept, None where that can wait."""
 
     sightings: tuple[Sighting, ...]
     stills: tuple[bytes, ...]
