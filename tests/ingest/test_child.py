@@ -35,6 +35,7 @@ SETTINGS = {
     "tiles": "1x1",
     "face_model": None,
     "density_model": None,
+    "change_model": "change-320k",
     "providers": ["cpu"],
     "networks": "127.0.0.0/8",
     "log_level": "error",

@@ -192,10 +192,12 @@ def test_a_rehearsal_of_nonsense_is_refused_before_the_child_hears_of_it(fields:
 
 
 def test_models_are_told_with_what_they_are_used_for() -> None:
-    settings = {"zoo": None, "detector": "nanodet-g-416", "face_model": None, "density_model": None}
+    models = {"detector": "nanodet-g-416", "face_model": None, "density_model": None, "change_model": "change-320k"}
+    settings = {"zoo": None} | models
     told, _ = Clerk(Asked(), Jobs(Unavailable("x")), settings).models({}, b"")
     (shipped,) = [model for model in told["models"] if model["name"] == "nanodet-g-416"]
     assert (shipped["used_as"], shipped["licence"]) == (["detector"], "Apache-2.0")
+    assert [model["used_as"] for model in told["models"] if model["name"] == "change-320k"] == [["change"]]
 
 
 def test_a_zoo_that_cannot_be_read_is_said() -> None:
