@@ -1,5 +1,6 @@
 """A child's turns: with a receiver and a detector that are told what to say; pictures, decoder and gate are real."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -20,6 +21,7 @@ from ingest.footage import Footage
 from ingest.messages import camera_to_json, source_from_json
 from ingest.pipes import Message, Reader
 from ingest.receiver import Event, Failed
+from ingest.scenes import Told
 from ingest.stream import Keyframe, Recent
 from ingest.watcher import HOT_S, MAX_CORRUPT, Watcher
 from models.camera import CameraPoint, SourceUrl, zone_to_json
@@ -101,11 +103,39 @@ class Eyes:
         return Sample(pixels.shape[1], pixels.shape[0], "fake@1", np.array([0.5], np.float32), 1)
 
 
+class Building:
+    """Scenes that remember what they are told and say what they are told to."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, str, bytes | None]] = []
+        self.told = Told((), (), {}, None)
+        self.breaks = False
+        self.due_s = math.inf
+
+    def begin(self, camera_id: str, data: bytes | None) -> None:
+        self.heard.append(("begin", camera_id, data))
+
+    def forget(self, camera_id: str) -> None:
+        self.heard.append(("forget", camera_id, None))
+
+    def is_due(self, camera: CameraPoint, at_s: float) -> bool:
+        del camera
+        return at_s >= self.due_s
+
+    def look(
+        self, camera: CameraPoint, frame: Frame, seen: Detections, moved: object, show: Callable[[], bytes]
+    ) -> Told:
+        del camera, frame, seen, moved
+        if self.breaks:
+            raise ValueError("a scene that nobody thought of")
+        return replace(self.told, stills=(show(),))
+
+
 class Scene:
     """A watcher with its surroundings; ``said`` are its messages by op."""
 
     def __init__(self, footage: Footage) -> None:
-        self.line, self.script, self.eyes = Line(), Script(), Eyes()
+        self.line, self.script, self.eyes, self.building = Line(), Script(), Eyes(), Building()
         self.steady_s = 100.0
         self._reader = Reader()
         self.said: list[Message] = []
@@ -119,6 +149,7 @@ class Scene:
             lambda data: self.said.extend(self._reader.feed(data)),
             lambda: NOW_S,
             lambda: self.steady_s,
+            scenes=self.building,
         )
 
     def watch(self, point: CameraPoint, attempt: int = 1) -> None:
@@ -172,6 +203,43 @@ def test_an_onset_goes_up_with_one_masked_still(scene: Scene) -> None:
     (message,) = scene.of("observed")
     assert len(message.fields["sightings"]) == 1
     assert message.blobs[0].startswith(b"\xff\xd8\xff")
+
+
+def test_what_is_built_goes_up_with_its_picture_and_its_scene_is_told_to_be_kept(scene: Scene) -> None:
+    built = replace(sighting(), kind="illegal_structure", part="1-1")
+    scene.building.due_s = NOW_S + 2.0
+    scene.building.told = Told((built,), (), {"illegal_structure/plaza": ("it stands",)}, b"learned")
+    scene.turn(scene.keyframe(0.0))
+    scene.turn(scene.keyframe(2.0, 1))
+    assert [message.blobs for message in scene.of("scene")] == [(b"learned",)]
+    message = scene.of("observed")[-1]
+    assert [each["part"] for each in message.fields["sightings"]] == ["1-1"]
+    assert len(message.blobs) == 1
+    scene.watcher.obey(Message("explain", {"request": 1, "camera_id": "cam1", "since_s": 0.0}))
+    scene.turn()
+    assert "illegal_structure/plaza" in str(scene.of("answer")[-1].fields)
+
+
+def test_a_scene_that_breaks_costs_what_is_built_and_nothing_else(scene: Scene) -> None:
+    scene.building.breaks, scene.building.due_s = True, NOW_S
+    scene.script.sightings = (sighting(),)
+    scene.turn(scene.keyframe(2.0))
+    assert [each["kind"] for each in scene.of("observed")[-1].fields["sightings"]] == ["crowding"]
+
+
+def test_a_scene_is_begun_with_what_was_kept_and_forgotten_with_its_camera(scene: Scene) -> None:
+    fields = {"camera": camera_to_json(camera()), "attempt": 2, "rules": {}}
+    scene.watcher.obey(Message("watch", fields, (b"learned",)))
+    scene.watcher.obey(Message("unwatch", {"camera_id": "cam1"}))
+    scene.watch(camera("cam2"))
+    scene.turn(Failed("cam2", CameraStalled("nothing comes")))
+    assert scene.building.heard == [
+        ("begin", "cam1", None),
+        ("begin", "cam1", b"learned"),
+        ("forget", "cam1", None),
+        ("begin", "cam2", None),
+        ("forget", "cam2", None),
+    ]
 
 
 def test_a_camera_that_breaks_the_detector_again_and_again_among_others_that_do_not_is_one_line(scene: Scene) -> None:
