@@ -132,6 +132,8 @@ def step(state: State, camera: CameraPoint, look: Look, find: Find) -> Watched:
     memory = state.memory
     if memory is None or memory.accepted.pictures.shape[1] != len(picture):
         memory, state = Memory.first(len(picture), at_s), State()
+    # Of a zone that is there no more nothing is said, not even that it is over.
+    state = replace(state, told=tuple(told for told in state.told if any(told.zone_id == zone.id for zone in zones)))
     accepted_s = accepted.accepted_s
     said: list[Said] = []
     if accepted_s is not None and accepted_s <= at_s and memory.is_learned and memory.accepted_s != accepted_s:
@@ -139,8 +141,8 @@ def step(state: State, camera: CameraPoint, look: Look, find: Find) -> Watched:
         memory, state = memory.as_accepted(accepted_s), replace(state, told=())
     compared = compare(memory, picture, small(look.masked), at_s, partial(_around, zones, accepted, look), find)
     memory = compared.memory
-    kept = tuple(told for told in state.told if any(told.zone_id == zone.id for zone in zones))
-    state = replace(state, memory=memory, told=kept)
+    # Another network sees in other cells.
+    state = replace(state, memory=memory, told=tuple(told for told in state.told if told.cells.shape == memory.grid))
     if memory.accepted_s is None:
         why = f"it is learned how it looks: {memory.looks} looks so far"
         why += "; nobody has accepted it yet" if accepted_s is None else f", for {LEARNS_S / DAY_S:g} day at least"

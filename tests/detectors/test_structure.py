@@ -215,6 +215,23 @@ def test_a_clock_that_is_set_back_does_not_blind_it(built: tuple[State, Told]) -
     assert back.state.memory.log_s.max() < DAY_0_S + 5 * DAY_S
 
 
+def test_of_a_zone_that_is_gone_nothing_is_said_any_more(built: tuple[State, Told]) -> None:
+    later = Accepted(accepted_s=DAY_0_S + 8 * DAY_S)
+    camera = replace(CAMERA, zones=(EAST,), vision=Vision(structures=later))
+    watched = step(built[0], camera, Look(DAY_0_S + 8 * DAY_S, GROUND, GROUND, NOBODY), apart)
+    assert [said.structure.zone_id for said in watched.said] == ["east"]
+
+
+def test_another_network_with_other_cells_begins_anew(built: tuple[State, Told]) -> None:
+    def coarse(reference: Pixels, seen: Pixels) -> Numbers:
+        return apart(reference, seen)[:, ::2, ::2]
+
+    camera = replace(CAMERA, vision=Vision(structures=ACCEPTED))
+    watched = step(built[0], camera, Look(DAY_0_S + 8 * DAY_S, GROUND, GROUND, NOBODY), coarse)
+    assert watched.state.memory is not None
+    assert (watched.state.memory.grid, watched.state.told) == ((11, 20), ())
+
+
 def test_an_acceptance_waits_until_a_day_was_learned() -> None:
     early = Accepted(accepted_s=DAY_0_S - 1.5 * DAY_S)
     _, said, watched = watch(building, range(-1, 0), accepted=early)
