@@ -41,6 +41,7 @@ from api import (
     webhooks,
     zone_templates,
 )
+from api.coordinates import Coordinates, declare
 from api.edge import Edge
 from api.page import pages
 from api.schemas import Problem
@@ -48,9 +49,9 @@ from api.services import Services
 
 _DESCRIPTION = """Wangge (网格): from an incident that a camera sees to a case that a grid worker closed.
 
-Places are WGS-84 longitude, latitude (GeoJSON). Times are RFC 3339. Lists are paged by `next`. Errors are
-problem documents (RFC 9457) with a stable `code`, titled in the language of Accept-Language. Commands take an
-Idempotency-Key and the version that they were decided on.
+Places are WGS-84 longitude, latitude (GeoJSON), or what `coordinates` asks for. Times are RFC 3339. Lists are paged by
+`next`. Errors are problem documents (RFC 9457) with a stable `code`, titled in the language of Accept-Language.
+Commands take an Idempotency-Key and the version that they were decided on.
 """
 
 
@@ -60,6 +61,7 @@ class Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
             document = super().openapi()
+            declare(document)
             problem = {"$ref": "#/components/schemas/Problem"}
             for item in document["paths"].values():
                 for operation in item.values():
@@ -136,6 +138,7 @@ def create_app(services: Services) -> FastAPI:
     }
     # Never for an authority of our own: whoever has not installed it yet could not get past the browser's warning.
     hsts = services.settings.tls_cert is not None
+    app.add_middleware(Coordinates)
     app.add_middleware(Edge, caps=caps, observed=services.metrics.observed, hsts=hsts)
     return app
 
