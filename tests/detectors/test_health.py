@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from detectors.health import KINDS, MOST_VIEWS, Picture, State, correlation, edge_map, is_away, register, step
+from detectors.health import KINDS, Picture, State, is_away, step
+from detectors.views import MOST_VIEWS, correlation, edge_map, register
 from ingest.decode import luma, sharpness
 from models.camera import CameraPoint, SourceUrl
 from models.errors import InvalidInput
