@@ -126,11 +126,29 @@ def _zone_faults(zones: Sequence[Zone]) -> list[Fault]:
 
 def _vision_faults(vision: Vision, zones: Sequence[Zone]) -> list[Fault]:
     known = {zone.id for zone in zones}
+    faults = []
+    if vision.presets and not vision.ptz:
+        faults.append(Fault("vision.presets", "only a camera that pans has presets: set vision.ptz"))
+    faults += [Fault(f"zones[{zone.id}]", why) for zone in zones if (why := _preset_fault(zone, vision))]
     strange = sorted({permit.zone_id for permit in vision.structures.permits} - known)
-    faults = [
+    faults += [
         Fault("vision.structures", f"a permit is for zone {zone_id!r}, which there is not") for zone_id in strange
     ]
     return faults + _level_faults({"vision.levels": vision.levels, "vision.night_levels": vision.night_levels})
+
+
+def _preset_fault(zone: Zone, vision: Vision) -> str | None:
+    tokens = [preset.token for preset in vision.presets]
+    if zone.preset is None:
+        return None
+    if zone.preset not in tokens:
+        known = ", ".join(tokens) or "none; vision.presets sets them"
+        return f"the camera has no preset {zone.preset[:40]!r}; it has: {known}"
+    if zone.line is not None:
+        return "a gate is watched from the home view alone: leave preset out, or make the gate's the home view"
+    if "illegal_structure" in zone.kinds:
+        return "new structures are watched for from the home view alone: leave preset out, or make that the home view"
+    return None
 
 
 def _level_faults(by_place: Mapping[str, Levels]) -> list[Fault]:
@@ -170,7 +188,16 @@ def _check_levels(kind: str, levels: Any) -> None:
 
 
 def _ground_faults(camera: NewCamera) -> list[Fault]:
-    points = camera.control_points
+    faults = _view_faults(camera, camera.control_points, None)
+    for preset in camera.vision.presets:
+        where = f"vision.presets[{preset.token}]"
+        found = _view_faults(camera, preset.control_points, preset.token)
+        faults += [each if each.where.startswith("zones") else Fault(where, f"{each}") for each in found]
+    return faults
+
+
+def _view_faults(camera: NewCamera, points: Sequence[ControlPoint], preset: str | None) -> list[Fault]:
+    """Of the control points of one view, and of the zones that are drawn in it."""
     if len(points) > MOST_CONTROL_POINTS:
         return [Fault("control_points", f"a camera has at most {MOST_CONTROL_POINTS}")]
     for number, point in enumerate(points, start=1):
@@ -183,13 +210,15 @@ def _ground_faults(camera: NewCamera) -> list[Fault]:
     try:
         if points:
             check_control_points(points)
-        ground = camera.vision.ground(camera.place, points)
+        ground = camera.vision.ground(camera.place, camera.control_points, preset)
     except InvalidInput as error:
         return [Fault("control_points", str(error))]
     if ground is None:
         return []
     faults = []
     for zone in camera.zones:
+        if zone.preset != preset:
+            continue
         try:
             ground.area_m2(zone.polygon)
         except InvalidInput as error:

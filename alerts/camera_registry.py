@@ -21,14 +21,13 @@ from models.camera import (
     Credentials,
     SourceUrl,
     Zone,
-    control_point_from_json,
-    control_point_to_json,
     zone_from_json,
     zone_to_json,
 )
 from models.errors import Conflict, Fault, InvalidInput, NotFound, StaleVersion, WanggeError
 from models.geo import GeoPoint
 from models.people import Actor, Grid, Permission
+from models.presets import control_point_from_json, control_point_to_json
 from models.tables import cameras
 from models.text import checked_text
 from models.ulid import new_ulid
@@ -143,7 +142,7 @@ class CameraRegistry(GridRegistry):
             if "place" in changes and "grid_code" not in changes:
                 here = self.grid_index(now_s).locate(changed.place, 0.0).code
                 changed = replace(changed, grid_code=here or row.grid_code)
-            changed = replace(changed, vision=replace(changed.vision, view=_view(row, changes)))
+            changed = replace(changed, vision=replace(changed.vision, view=_view(row, changes, changed.vision)))
             grid = self._grid_for(connection, changed, now_s)
             check(actor, Permission.CAMERA_WRITE, grid.path, sight=Permission.CAMERA_READ)
             values = {**_values(connection, changed, grid), "version": row.version + 1, "changed_s": now_s}
@@ -180,12 +179,13 @@ def _row(connection: Connection, camera_id: str, actor: Actor) -> Row[Any]:
 _OF_VIEW = {"url", "place", "zones", "control_points"}
 
 
-def _view(row: Row[Any], changes: Mapping[str, Any]) -> int:
-    """Whoever says where the camera stands, or what lies where in its picture, says that its view is right."""
+def _view(row: Row[Any], changes: Mapping[str, Any], now: Vision) -> int:
+    """Whoever says where the camera stands, or what lies where in its picture, says that its view is right. Of one that
+    has presets that says nothing of the home view: it may stand at any of them."""
     known = _point(row).vision.view
     given: Vision | None = changes.get("vision")
     confirmed = given is not None and given.view > known
-    return known + (confirmed or not _OF_VIEW.isdisjoint(changes))
+    return known + (confirmed or not (now.presets or _OF_VIEW.isdisjoint(changes)))
 
 
 def _write(connection: Connection, statement: Any, code: str) -> None:

@@ -7,11 +7,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
 from api.registry_schemas import GridCode, Name, example
 from api.schemas import Body, Free, Number, Point, Text, Version, at_or_none
-from models.camera import CameraPoint, Zone, control_point_to_json, zone_to_json
+from models.camera import CameraPoint, Zone, zone_to_json
 from models.errors import InvalidInput
 from models.geo import GroundPlane
 from models.hours import MOST_SPANS
 from models.map_systems import MapSystem
+from models.presets import control_point_to_json
 from models.structure import LONGEST_REFERENCE
 from models.vision import vision_to_json
 
@@ -19,7 +20,9 @@ VISION = (
     "how it is to be looked at: `counting` (by `wangge calibrate`); `pose` (height_m, tilt_deg, heading_deg, view_deg, "
     "roll_deg, aspect) where there are no control points; `levels` and `night_levels` by kind for all its zones; "
     "`night`: hours; `structures`: as of when its scene is accepted, and permits; "
-    "`ptz`: it pans, so that its zones rest in any view but the one in which it was set up"
+    "`ptz`: it pans, so that its zones rest in any view but their own; `presets`: up to 8 views besides the one in "
+    "which it was set up, each with `token`, `name` and, for the ground, its own `pose` or `control_points` "
+    "(as the camera's)"
 )
 SYSTEM = "what the longitudes and latitudes given here are stated in; they are stored and answered as WGS-84"
 About = Annotated[Text, Field(min_length=1, max_length=64, examples=["交换机-3"])]
@@ -71,7 +74,8 @@ class ZoneGiven(Body):
 
     ``levels`` go before those of the zone template that it names, those before the camera's (``vision.levels``), and
     these before the kind's; ``night_levels`` hold in the camera's night (``vision.night``). ``template``: its code.
-    ``line``: across a gate's way, from point to point; whoever steps over it to its right-hand side goes in."""
+    ``line``: across a gate's way, from point to point; whoever steps over it to its right-hand side goes in.
+    ``preset``: the token of the one, of ``vision.presets``, in whose picture it is drawn; null: in the home view."""
 
     id: str
     name: Name
@@ -82,6 +86,7 @@ class ZoneGiven(Body):
     hours: HoursGiven | None = None
     template: Annotated[Text, Field(min_length=1, max_length=64, examples=["square-evening"])] | None = None
     line: Annotated[list[tuple[Number, Number]], Field(min_length=2, max_length=2)] | None = None
+    preset: Annotated[Text, Field(min_length=1, max_length=40, examples=["gate"])] | None = None
 
 
 class ControlPointGiven(Body):
@@ -155,11 +160,13 @@ class CameraChange(Body):
 
 
 class ViewConfirmed(Body):
-    """``expected_version``: the one you saw; if it has moved on, the answer is 409."""
+    """``expected_version``: the one you saw; if it has moved on, the answer is 409. ``preset``: the token of the one
+    that a camera that pans stands at now; null: at its home view."""
 
     model_config = example(expected_version=1)
 
     expected_version: Version
+    preset: Annotated[Text, Field(min_length=1, max_length=40, examples=["gate"])] | None = None
 
 
 class SceneAccepted(Body):
@@ -270,7 +277,7 @@ class Probed(BaseModel):
 
 def _area(camera: CameraPoint, zone: Zone) -> dict[str, float]:
     """Its ground area, where the camera is calibrated."""
-    points, pose = camera.control_points, camera.vision.pose
+    points, pose = camera.vision.mounting(camera.control_points, zone.preset)
     try:
         if points:
             ground = GroundPlane.fit(points, with_variants=False)

@@ -34,8 +34,9 @@ from models.errors import InvalidInput, WanggeError
 from models.geo import ControlPoint
 from models.map_systems import MapSystem, place_of
 from models.people import Permission
+from models.presets import preset_in
 from models.structure import Accepted, Permit
-from models.vision import vision_from_json
+from models.vision import Vision, vision_from_json
 
 _PLAIN = {"name", "purpose", "grid_code", "enabled", "site", "upstream"}
 router = APIRouter(tags=["cameras"])
@@ -57,6 +58,12 @@ def _zones(given: list[ZoneGiven]) -> tuple[Any, ...]:
 
 def _control_points(given: list[ControlPointGiven], system: MapSystem) -> tuple[ControlPoint, ...]:
     return tuple(ControlPoint(point.x, point.y, place_of(point.lon, point.lat, system)) for point in given)
+
+
+def _vision(given: Mapping[str, Any], system: MapSystem) -> Vision:
+    """Raises InvalidInput."""
+    vision = vision_from_json(given)
+    return replace(vision, presets=tuple(preset_in(preset, system) for preset in vision.presets))
 
 
 @router.get("/v1/cameras", summary="Cameras in my grids")
@@ -90,7 +97,7 @@ def add_camera(house: House, who: Writer, asked: NewCameraAsked, response: Respo
         enabled=asked.enabled,
         site=asked.site,
         upstream=asked.upstream,
-        vision=vision_from_json(asked.vision),
+        vision=_vision(asked.vision, asked.system),
     )
     camera = house.registry.add_camera(who.actor, new)
     response.headers["Location"] = f"/v1/cameras/{camera.id}"
@@ -136,16 +143,17 @@ def change_camera(house: House, who: Writer, camera_id: Id, asked: CameraChange)
     if asked.control_points is not None:
         changes["control_points"] = _control_points(asked.control_points, asked.system)
     if asked.vision is not None:
-        changes["vision"] = vision_from_json(asked.vision)
+        changes["vision"] = _vision(asked.vision, asked.system)
     camera = house.registry.change_camera(who.actor, camera_id, changes, asked.expected_version)
     return CameraFeature.of(camera, statuses(house).get(camera.id))
 
 
 @router.post("/v1/cameras/{camera_id}/confirm-view", summary="The view as it is now is the one of its zones")
 def confirm_view(house: House, who: Writer, camera_id: Id, asked: ViewConfirmed) -> CameraFeature:
-    """After a camera was moved, on purpose or not: its zones, which rested, are watched again."""
+    """After a camera was moved, on purpose or not: its zones, which rested, are watched again. With `preset`: a camera
+    that pans stands at that one now, and is known there by how it looks in the next ten minutes' first picture."""
     camera = house.registry.camera(camera_id, who.actor)
-    vision = replace(camera.vision, view=camera.vision.view + 1)
+    vision = camera.vision.confirmed(asked.preset, time.time())
     camera = house.registry.change_camera(who.actor, camera_id, {"vision": vision}, asked.expected_version)
     return CameraFeature.of(camera, statuses(house).get(camera.id))
 

@@ -105,7 +105,7 @@ def overtaken(last_s: float | None, seen: Observation) -> str | None:
 
 def gap(last_s: float | None, seen: Observation) -> tuple[str, ...]:
     """A sentence if nothing was seen for so long that what was before says nothing about now."""
-    if last_s is None or seen.at_s - last_s <= GAP_S:
+    if last_s is None or (seen.at_s - last_s <= GAP_S and not seen.was_away(last_s)):
         return ()
     return (f"{seen.zone.name}: nothing was seen for {seen.at_s - last_s:.0f} s; dwell starts again",)
 

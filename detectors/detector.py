@@ -64,7 +64,8 @@ class Look:
     """What perception saw at one moment of the frame clock (``at_s``, Unix seconds), in pixels of that picture.
 
     ``closer``: what a look twice as close found, where one was taken. ``crossings``: of a look between keyframes, by
-    zone, see ``pursue``; None of a keyframe. ``gate``: what the camera's gates say, None where none reports.
+    zone, see ``pursue``; None of a keyframe. ``gate``: what the camera's gates say, None where none reports. ``preset``
+    and ``arrived_s`` as of ``Frame``.
     """
 
     at_s: float
@@ -77,6 +78,8 @@ class Look:
     closer: Detections | None = None
     crossings: Mapping[str, tuple[Crossing, ...]] | None = None
     gate: GateLog | None = None
+    preset: str | None = None
+    arrived_s: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +118,7 @@ class Detector:
 
         A zone that cannot be judged (see ``faults``) says so in its reasons and does not keep the others from it.
         """
-        watches_crowds = any(CROWDING in zone.kinds for zone in camera.zones)
+        watches_crowds = any(CROWDING in zone.kinds for zone in camera.zones if zone.preset == frame.preset)
         tiling, low = self._tiling, LOOK_SCORE
         fitted = camera.vision.counting
         if watches_crowds and fitted is not None and fitted.model == self._perception.model:
@@ -128,7 +131,8 @@ class Detector:
             closer = self._perception.look(frame.bgr, tiling.closer(), MIN_SCORE).detections
         size_px = (frame.width_px, frame.height_px)
         found = sight.detections.where(_is_of_use(sight.detections))
-        look = Look(frame.at_s, *size_px, found, sight.model, frame.bgr, density, closer, gate=gate)
+        view = frame.preset, frame.arrived_s
+        look = Look(frame.at_s, *size_px, found, sight.model, frame.bgr, density, closer, None, gate, *view)
         observed = judge(camera, look, state)
         return replace(observed, broken={**observed.broken, **broken})
 
@@ -174,7 +178,7 @@ def pursue(camera: CameraPoint, look: Look, state: Mapping[str, Any], walkers: W
 
 def judge(camera: CameraPoint, look: Look, state: Mapping[str, Any]) -> Observed:
     """What the rules make of a look, see ``Detector.observe``."""
-    ground, notes = _ground(camera)
+    ground, notes = _ground(camera, look.preset)
     known = _known(state)
     kept: dict[str, Any] = {}
     sightings: list[Sighting] = []
@@ -182,8 +186,10 @@ def judge(camera: CameraPoint, look: Look, state: Mapping[str, Any]) -> Observed
     broken: dict[str, str] = {}
     running = False
     for key, zone, rule in _watches(camera):
-        if look.crossings is not None and not kind_of(rule.kind).burst:
+        is_elsewhere = zone.preset != look.preset
+        if is_elsewhere or (look.crossings is not None and not kind_of(rule.kind).burst):
             kept |= {key: known[key]} if key in known else {}
+            reasons |= {key: (_resting(zone, look),)} if is_elsewhere else {}
             continue
         try:
             step = rule.step(rule.restore(known.get(key)), _observation(camera, zone, look, ground))
@@ -204,6 +210,11 @@ def judge(camera: CameraPoint, look: Look, state: Mapping[str, Any]) -> Observed
     return Observed(after, tuple(sightings), look, reasons, running, broken)
 
 
+def _resting(zone: Zone, look: Look) -> str:
+    there, here = (f"preset {token}" if token else "the home view" for token in (zone.preset, look.preset))
+    return f"{zone.name}: of {there}, rests while the camera is at {here}"
+
+
 def _observation(camera: CameraPoint, zone: Zone, look: Look, ground: GroundPlane | None) -> Observation:
     return Observation(
         camera=camera,
@@ -219,12 +230,14 @@ def _observation(camera: CameraPoint, zone: Zone, look: Look, ground: GroundPlan
         closer=look.closer,
         crossings=None if look.crossings is None else look.crossings.get(zone.id, ()),
         gate=look.gate,
+        arrived_s=look.arrived_s,
     )
 
 
 def faults(camera: CameraPoint) -> tuple[Fault, ...]:
     """What keeps this camera's zones from being judged as they are set up: to be said once, when it is taken on."""
-    found = [Fault("control points", note) for note in _ground(camera)[1]]
+    views = [None, *(preset.token for preset in camera.vision.presets)]
+    found = [Fault("control points", note) for view in views for note in _ground(camera, view)[1]]
     for _, zone, rule in _watches(camera):
         try:
             for is_night in (False, True):
@@ -242,9 +255,9 @@ def _watches(camera: CameraPoint) -> Iterator[tuple[str, Zone, Rule[Any]]]:
                 yield f"{kind}/{zone.id}", zone, RULES[kind]
 
 
-def _ground(camera: CameraPoint) -> tuple[GroundPlane | None, tuple[str, ...]]:
+def _ground(camera: CameraPoint, preset: str | None) -> tuple[GroundPlane | None, tuple[str, ...]]:
     try:
-        return camera.vision.ground(camera.place, camera.control_points), ()
+        return camera.vision.ground(camera.place, camera.control_points, preset), ()
     except InvalidInput as error:
         return None, (f"not calibrated: {error}",)
 

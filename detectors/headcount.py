@@ -96,7 +96,7 @@ def _here(seen: Observation) -> tuple[float | None, str, str]:
     """Persons in this picture, None where boxes are counted as they are; basis and words."""
     if seen.density is not None:
         return seen.density.within(seen.zone.polygon), "density map", f"by {seen.density.model}"
-    fitted = seen.camera.vision.counting
+    fitted = None if seen.zone.preset else seen.camera.vision.counting
     if fitted is None:
         return None, "boxes", "uncalibrated count"
     if fitted.model != seen.model:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors import presets
 from detectors.course import GAP_S, Course, Turn, finite, follow, time_or_none
 from detectors.views import ALIKE, MAP, MOST_VIEWS, SHIFT, STRANGE, View, edge_map, register, with_view
 from models.camera import CameraPoint
@@ -74,6 +75,7 @@ class State:
     last: NDArray[np.uint8] | None = None
     registered_s: float | None = None
     is_elsewhere: bool = False
+    where: presets.State = field(default_factory=presets.State)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -85,6 +87,7 @@ class State:
             "detail": round(self.detail, 3),
             "sharpness": round(self.sharpness, 5),
             "views": [view.to_json() for view in self.views],
+            "presets": self.where.to_json(),
         }
 
     @classmethod
@@ -101,6 +104,7 @@ class State:
                 detail=finite(data["detail"]),
                 sharpness=finite(data["sharpness"]),
                 views=tuple(View.from_json(view) for view in data["views"][:MOST_VIEWS]),
+                where=presets.State.from_json(data.get("presets", {})),
             )
         except (AttributeError, KeyError, TypeError, ValueError):
             return cls()
@@ -109,7 +113,7 @@ class State:
 def is_away(state: State, camera: CameraPoint) -> bool:
     """Whether the view is not that of the camera's zones: it was moved, and that is said; or it turned by itself."""
     if camera.vision.ptz:
-        return state.is_elsewhere
+        return state.where.at is None
     moved = state.courses.get(MOVED)
     return moved is not None and moved.onset_s is not None
 
@@ -131,13 +135,15 @@ def step(state: State, camera: CameraPoint, picture: Picture) -> Examined:
         return Examined(state, (), {})
     if state.set_up != camera.vision.view:
         # Someone has set it up anew: how it looks now is how it is to look.
-        state = State(set_up=camera.vision.view, at_s=state.at_s, courses=state.courses, last=state.last)
+        state = State(state.at_s, camera.vision.view, state.courses, last=state.last, where=state.where)
     if state.at_s is not None and picture.at_s - state.at_s > GAP_S:
         gone = {kind: course.after_gap() for kind, course in state.courses.items()}
         state = replace(state, courses=gone, last=None, registered_s=None)
     state, found = _symptoms(state, picture, camera.vision.ptz)
     if camera.vision.ptz:
-        found[MOVED] = (False, "it is meant to turn; its zones rest in any view but its own")
+        found[MOVED] = (False, "it is meant to turn; its zones rest in any view but their own")
+        if not any(found[kind][0] for kind in (BLACK, COVERED, FROZEN)):
+            state = replace(state, where=presets.step(state.where, camera, picture.at_s, picture.luma))
     courses: dict[str, Course] = {}
     sightings: list[Sighting] = []
     reasons: dict[str, str] = {}
@@ -154,7 +160,7 @@ def step(state: State, camera: CameraPoint, picture: Picture) -> Examined:
         reasons[kind] = f"{said}, for {picture.at_s - turn.since_s:.0f} s of {DWELL_S[kind]:g} s" if holds else said
         if turn.phase is not None:
             sightings.append(_sighting(kind, camera, turn, turn.phase, picture, reasons[kind]))
-    is_well = not any(course.is_running for course in courses.values()) and not state.is_elsewhere
+    is_well = not (any(course.is_running for course in courses.values()) or state.is_elsewhere or camera.vision.ptz)
     state = replace(state, at_s=picture.at_s, courses=courses, last=picture.luma)
     return Examined(_learn(state, picture) if is_well else state, tuple(sightings), reasons)
 
@@ -175,7 +181,7 @@ def _symptoms(state: State, picture: Picture, turns: bool) -> tuple[State, dict[
     soft = BLURRED_SHARE * state.sharpness
     blurred = known and not hidden and picture.sharpness < soft
     found[BLURRED] = (blurred, f"sharpness is {picture.sharpness:.4f} (blurred below {soft:.4f})")
-    if hidden or blurred or not state.views:
+    if hidden or blurred or turns or not state.views:
         return state, found | {MOVED: (False, "the view cannot be compared now")}
     if state.registered_s is None or picture.at_s - state.registered_s >= REGISTER_S:
         edges = edge_map(picture.luma)

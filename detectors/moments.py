@@ -27,8 +27,9 @@ _MOMENT_BYTES, _LOOK_BYTES = 48, 48
 """What CPython takes for a time and a reference, and for a look besides its own bytes."""
 _ABOUTS = 250
 _FULL = 65535
-_HEAD = struct.Struct("<dBHHf")
-"""Moment, number of its ``_About``, boxes, boxes of a closer look plus one (0: none was taken), densest cell."""
+_HEAD = struct.Struct("<dBHHff")
+"""Moment, number of its ``_About``, boxes, boxes of a closer look plus one (0: none was taken), densest cell, seconds
+since the camera came to look that way (NaN: it does not turn)."""
 _BOX = np.dtype([("ltrb", "<u2", 4), ("score", "<u2"), ("label", "<u2")])
 
 
@@ -43,6 +44,7 @@ class _About:
     cells: tuple[int, int] = (0, 0)
     cell: tuple[float, float] = (0.0, 0.0)
     counter: str = ""
+    preset: str | None = None
 
 
 class Moments:
@@ -121,7 +123,7 @@ class Moments:
         size_px = np.array([look.width_px, look.height_px] * 2, np.float32)
         boxes = _boxes(look.detections, size_px)
         closer = None if look.closer is None else _boxes(look.closer.of(PERSONS, MIN_SCORE), size_px)
-        about = _About(look.width_px, look.height_px, look.detections.names, look.model)
+        about = _About(look.width_px, look.height_px, look.detections.names, look.model, preset=look.preset)
         cells, most = b"", 0.0
         if density is not None:
             rows, columns = density.persons.shape
@@ -129,7 +131,8 @@ class Moments:
             most = float(density.persons.max())
             cells = np.rint(255 * np.sqrt(density.persons / max(most, 1e-9))).astype(np.uint8).tobytes()
         counted = 0 if closer is None else len(closer) + 1
-        head = _HEAD.pack(look.at_s, self._number(about), len(boxes), counted, most)
+        arrived = math.nan if look.arrived_s is None else look.at_s - look.arrived_s
+        head = _HEAD.pack(look.at_s, self._number(about), len(boxes), counted, most, arrived)
         return head + boxes.tobytes() + (b"" if closer is None else closer.tobytes()) + cells
 
     def _number(self, about: _About) -> int:
@@ -141,7 +144,7 @@ class Moments:
         return self._abouts.index(about)
 
     def _unpacked(self, data: bytes) -> Look:
-        at_s, number, boxes, counted, most = _HEAD.unpack_from(data)
+        at_s, number, boxes, counted, most, arrived = _HEAD.unpack_from(data)
         about, at = self._abouts[number], _HEAD.size
         size_px = np.array([about.width_px, about.height_px] * 2, np.float32)
         detections = _detections(np.frombuffer(data, _BOX, boxes, at), size_px, about.names)
@@ -153,7 +156,9 @@ class Moments:
         if math.prod(about.cells):
             roots = np.frombuffer(data, np.uint8, math.prod(about.cells), at).reshape(about.cells)
             density = DensityMap(np.square(roots / np.float32(255)) * np.float32(most), about.cell, about.counter)
-        return Look(at_s, about.width_px, about.height_px, detections, about.model, density=density, closer=closer)
+        arrived_s = None if math.isnan(arrived) else at_s - arrived
+        look = Look(at_s, about.width_px, about.height_px, detections, about.model, density=density, closer=closer)
+        return replace(look, preset=about.preset, arrived_s=arrived_s)
 
 
 def _boxes(found: Detections, size_px: NDArray[np.float32]) -> NDArray[np.void]:

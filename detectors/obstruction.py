@@ -79,7 +79,7 @@ def _step(kind: str, names: frozenset[str], noun: str, state: State, seen: Obser
     levels, _ = parameters(kind, seen.zone)
     dwell_s, leave_s = levels["dwell_s"], levels["leave_s"]
     gaps = gap(state.at_s, seen)
-    spots = _spots(_after_gap(state, seen.at_s), seen, names, max(leave_s, GAP_S))
+    spots = _spots(_after_gap(state, seen), seen, names, max(leave_s, GAP_S))
     standing = [spot for spot in spots if spot.stood_s >= dwell_s]
     oldest = max(spots, key=lambda spot: spot.stood_s, default=None)
     turn = follow(
@@ -101,11 +101,12 @@ def _step(kind: str, names: frozenset[str], noun: str, state: State, seen: Obser
     return Step(state, (sighting,), (*gaps, sighting.reason))
 
 
-def _after_gap(state: State, at_s: float) -> tuple[Spot, ...]:
+def _after_gap(state: State, seen: Observation) -> tuple[Spot, ...]:
     """The spots: a time that nobody saw is no standing. What is not said yet begins anew; what is said has stood for as
     long as it had, until it is seen to be gone."""
-    unseen_s = 0.0 if state.at_s is None else at_s - state.at_s
-    if unseen_s <= UNSEEN_S:
+    at_s, last_s = seen.at_s, seen.at_s if state.at_s is None else state.at_s
+    unseen_s = at_s - last_s
+    if unseen_s <= UNSEEN_S and not seen.was_away(last_s):
         return state.spots
     if state.course.onset_s is None:
         return tuple(replace(spot, since_s=at_s, seen_s=at_s) for spot in state.spots)

@@ -26,6 +26,7 @@ class Observation:
     counter sees where, None where none is installed. ``closer``: what a look twice as close found in this picture, None
     where none was taken. ``crossings``: who stepped over the zone's line since the last look, None where people are not
     followed. ``gate``: what the camera's gates say, None where none reports.
+    ``arrived_s``: since when the camera has looked this way, None for one that does not turn.
     """
 
     camera: CameraPoint
@@ -41,6 +42,11 @@ class Observation:
     closer: Detections | None = None
     crossings: tuple[Crossing, ...] | None = None
     gate: GateLog | None = None
+    arrived_s: float | None = None
+
+    def was_away(self, last_s: float) -> bool:
+        """Whether the camera looked elsewhere since then: what was before says nothing about now."""
+        return self.arrived_s is not None and last_s < self.arrived_s
 
     @property
     def is_watched(self) -> bool:

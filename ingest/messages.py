@@ -9,8 +9,6 @@ from models.camera import (
     CameraPoint,
     Credentials,
     SourceUrl,
-    control_point_from_json,
-    control_point_to_json,
     zone_from_json,
     zone_to_json,
 )
@@ -18,6 +16,7 @@ from models.errors import CameraError, InvalidInput
 from models.geo import GeoPoint
 from models.incident import Incident, Phase, Sighting
 from models.incident_json import incident_from_json, incident_to_json
+from models.presets import control_point_from_json, control_point_to_json
 from models.vision import vision_from_json, vision_to_json
 
 MAX_REASON = 1000

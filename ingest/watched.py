@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import health
-from detectors.crossing import Walkers
+from detectors.crossing import Walkers, gates
 from detectors.detector import Observed
 from detectors.hindsight import Hindsight
 from detectors.motion import Scene
@@ -16,7 +16,7 @@ from ingest.decode import Looked, Luma
 from ingest.receiver import Event
 from ingest.scenes import Told
 from ingest.stream import Keyframe, Recent
-from models.camera import CameraPoint, SourceUrl
+from models.camera import CameraPoint, SourceUrl, Zone
 from models.detections import Detections
 from models.frame import Frame
 from models.gate import GateLog
@@ -103,6 +103,16 @@ class Watched:
     scene: Scene | None = None
     gate: GateLog | None = None
     counters: Counters = field(default_factory=Counters)
+
+    @property
+    def preset(self) -> str | None:
+        """The token of the preset that it stands at, None for its home view, or where it does not turn."""
+        return self.health.where.at or None
+
+    @property
+    def gates(self) -> tuple[Zone, ...]:
+        """Those that can be seen now: gates are of the home view."""
+        return () if self.preset else gates(self.point)
 
     def moved(self, grey: Luma, at_s: float) -> NDArray[np.bool_] | None:
         """Where the picture is not as the scene usually is; None while that is not known."""

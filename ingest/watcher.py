@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 
 from detectors import health
 from detectors.counting import MIN_SCORE
-from detectors.crossing import PERSONS, are_near, gates
+from detectors.crossing import PERSONS, are_near
 from detectors.detector import Observed, faults, pursue
 from detectors.hindsight import Hindsight
 from detectors.motion import Scene
@@ -171,18 +171,21 @@ class Watcher:
         found, stills = self._examine(camera, health.Picture(keyframe.at_s, grey, sharpness(frame)), frame)
         if health.is_away(camera.health, camera.point):
             camera.counters.rested += 1
-            camera.hindsight.rested(keyframe.at_s, camera.point, AWAY)
+            why = camera.health.where.said or AWAY
+            camera.hindsight.rested(keyframe.at_s, camera.point, why)
             self._bursts.forget(camera.point.id)  # who crosses the line in another view goes through no gate
         elif self._deserves_look(camera, Looked(grey, keyframe.at_s)):
             camera.looked = Looked(grey, keyframe.at_s)
             camera.counters.looks += 1
-            seen, shown = self._observe(camera, Frame(camera.point.id, keyframe.at_s, bgr(frame, STILL_SIDE_PX)), grey)
+            pixels, arrived_s = bgr(frame, STILL_SIDE_PX), camera.health.where.arrived_s
+            picture = Frame(camera.point.id, keyframe.at_s, pixels, camera.preset, arrived_s)
+            seen, shown = self._observe(camera, picture, grey)
             found, stills = [*found, *seen], [*stills, *shown]
             camera.counters.lag_s = round(max(self._unix_s() - keyframe.arrival_s, 0.0), 3)
         else:
             camera.counters.unchanged += 1
             camera.hindsight.unchanged(keyframe.at_s)
-            if gates(camera.point):
+            if camera.gates:
                 self._bursts.keyframe(camera.point.id, keyframe.at_s, is_near=False)
         known = camera.scene
         camera.scene = known.after(grey, keyframe.at_s) if known else Scene.first(grey, keyframe.at_s)
@@ -234,11 +237,13 @@ class Watcher:
         shot = Shot(frame.at_s, frame.bgr, observed.detections, camera.moved(grey, frame.at_s))
         found: Sequence[Sighting] = observed.sightings
         stills = self._stills(camera, found, shot)
-        if self._scenes and self._scenes.is_due(camera.point, frame.at_s):
+        if camera.preset:
+            self._bursts.forget(camera.point.id)
+        elif self._scenes and self._scenes.is_due(camera.point, frame.at_s):
             looking = partial(self._watch_scene, self._scenes, camera, frame, observed.detections, shot)
             built, pictures = self._guarded(camera, looking) or ((), [])
             found, stills = [*found, *built], [*stills, *pictures]
-        if not (zones := gates(camera.point)):
+        if not (zones := camera.gates):
             return found, stills
         size_px = (frame.width_px, frame.height_px)
         is_near = bool(are_near(zones, observed.detections.of(PERSONS, MIN_SCORE), *size_px).any())

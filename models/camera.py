@@ -171,6 +171,7 @@ class Zone:
     ``levels`` overrides parameters per incident kind: {"crowding": {"enter_persons": 8.0}}, ``night_levels`` those in
     turn in the camera's night. ``hours``: when it is watched; None is always. ``template``: the code of a zone
     template, which says what the zone itself does not; ``shared``: what it says, once the registry has looked it up.
+    ``preset``: the token of the camera's preset that the polygon is drawn in; None is its home view.
     """
 
     id: str
@@ -183,6 +184,7 @@ class Zone:
     template: str | None = None
     shared: Shared | None = None
     line: Line | None = None
+    preset: str | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_\-]{1,40}", self.id):
@@ -266,13 +268,14 @@ def _joined(kind: str, said: list[Levels]) -> Mapping[str, float]:
 
 
 def zone_to_json(zone: Zone) -> dict[str, Any]:
-    """Without what is not set of hours, night, template and line."""
+    """Without what is not set of hours, night, template, line and preset."""
     told = {
         "hours": None if zone.hours is None else hours_to_json(zone.hours),
         "night_levels": levels_to_json(zone.night_levels),
         "template": zone.template,
         "shared": None if zone.shared is None else shared_to_json(zone.shared),
         "line": None if zone.line is None else [list(end) for end in zone.line],
+        "preset": zone.preset,
     }
     return {name: value for name, value in told.items() if value} | {
         "id": zone.id,
@@ -295,6 +298,7 @@ def zone_from_json(data: Mapping[str, Any]) -> Zone:
         template=data.get("template"),
         shared=shared_from_json(data["shared"]) if data.get("shared") else None,
         line=_line(data["line"]) if data.get("line") else None,
+        preset=data.get("preset"),
     )
 
 
@@ -315,11 +319,3 @@ def shared_from_json(data: Mapping[str, Any]) -> Shared:
     """Raises as ``hours_from_json`` does; which levels there are, whoever stores it checks."""
     hours = data["hours"]
     return Shared(data["levels"], data["night_levels"], None if hours is None else hours_from_json(hours))
-
-
-def control_point_to_json(point: ControlPoint) -> dict[str, float]:
-    return {"x": point.x, "y": point.y, "lon": point.place.lon_deg, "lat": point.place.lat_deg}
-
-
-def control_point_from_json(data: Mapping[str, float]) -> ControlPoint:
-    return ControlPoint(data["x"], data["y"], GeoPoint(data["lon"], data["lat"]))

@@ -16,12 +16,15 @@ class Frame:
     """One decoded picture of a camera.
 
     ``at_s`` is the frame clock: Unix seconds that advance with the stream's own timestamps, so that dwell times
-    are those of the scene and not of our arrival times. ``bgr`` has shape (height_px, width_px, 3), uint8.
+    are those of the scene and not of our arrival times. ``bgr`` has shape (height_px, width_px, 3), uint8. ``preset``:
+    the token of the camera's preset that it shows, None its home view; ``arrived_s``: since when, None of a fixed one.
     """
 
     camera_id: str
     at_s: float
     bgr: Pixels
+    preset: str | None = None
+    arrived_s: float | None = None
 
     def __post_init__(self) -> None:
         if self.bgr.ndim != 3 or self.bgr.shape[2] != 3 or self.bgr.dtype != np.uint8 or self.bgr.size == 0:

@@ -1,7 +1,7 @@
 """How a camera is to be looked at: what it says besides its zones. One JSON document at rest."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -10,6 +10,7 @@ from models.errors import InvalidInput
 from models.geo import ControlPoint, GeoPoint, GroundPlane
 from models.hours import Hours, hours_from_json, hours_to_json
 from models.pose import Pose, pose_from_json, pose_to_json
+from models.presets import Preset, confirmed, preset_to_json, presets_from_json
 from models.structure import NOTHING_ACCEPTED, Accepted, accepted_from_json
 
 Levels = Mapping[str, Mapping[str, float]]
@@ -22,7 +23,8 @@ class Vision:
     where on the ground a picture point lies where no control points do.
 
     ``levels`` hold for all its zones that do not say otherwise, ``night_levels`` in the hours of ``night`` alone.
-    ``ptz``: it pans, tilts or zooms. Its zones belong to the view in which it was set up, and rest in any other.
+    ``ptz``: it pans, tilts or zooms. Its zones belong to the view in which it was set up, or to one of its ``presets``,
+    and rest in any other.
     ``structures``: as of when its scene is accepted, and what may be built before it.
     ``view`` counts up whenever someone says that the camera looks as it is to look.
     """
@@ -33,14 +35,35 @@ class Vision:
     night: Hours | None = None
     night_levels: Levels = field(default_factory=dict)
     ptz: bool = False
+    presets: tuple[Preset, ...] = ()
     structures: Accepted = NOTHING_ACCEPTED
     view: int = 0
 
-    def ground(self, place: GeoPoint, points: tuple[ControlPoint, ...]) -> GroundPlane | None:
-        """The ground that a camera at ``place`` sees; None where neither points nor pose tell. Raises InvalidInput."""
+    def ground(
+        self, place: GeoPoint, points: tuple[ControlPoint, ...], preset: str | None = None
+    ) -> GroundPlane | None:
+        """The ground that a camera at ``place`` sees, ``points`` being those of its home view; None where neither
+        points nor pose tell, or where there is no such preset. Raises InvalidInput."""
+        points, pose = self.mounting(points, preset)
         if points:
             return _fitted(points)
-        return self.pose.ground(place) if self.pose else None
+        return pose.ground(place) if pose else None
+
+    def mounting(
+        self, points: tuple[ControlPoint, ...], preset: str | None
+    ) -> tuple[tuple[ControlPoint, ...], Pose | None]:
+        """What tells the ground of a view: control points, which go before the pose; ``points`` are the home view's."""
+        if preset is None:
+            return points, self.pose
+        at = next((each for each in self.presets if each.token == preset), None)
+        return (at.control_points, at.pose) if at else ((), None)
+
+    def confirmed(self, preset: str | None, at_s: float) -> "Vision":
+        """At that moment, Unix seconds, the camera looks as it is to look: at ``preset``, or in its home view. Raises
+        InvalidInput where there is no such preset."""
+        if preset is None:
+            return replace(self, view=self.view + 1)
+        return replace(self, presets=confirmed(self.presets, preset, at_s))
 
 
 @lru_cache(maxsize=1024)
@@ -58,6 +81,7 @@ def vision_to_json(vision: Vision) -> dict[str, Any]:
         "night": vision.night and hours_to_json(vision.night),
         "night_levels": levels_to_json(vision.night_levels),
         "ptz": vision.ptz,
+        "presets": [preset_to_json(preset) for preset in vision.presets],
         "structures": None if vision.structures == NOTHING_ACCEPTED else vision.structures.to_json(),
         "view": vision.view,
     }
@@ -103,6 +127,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "night": _night,
     "night_levels": levels_from_json,
     "ptz": _ptz,
+    "presets": presets_from_json,
     "structures": accepted_from_json,
     "view": _view,
 }

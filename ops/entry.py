@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from models.camera import Zone, control_point_from_json, zone_from_json
+from models.camera import Zone, zone_from_json
 from models.errors import InvalidInput, TooLarge
 from models.geo import ControlPoint
 from models.people import Role
+from models.presets import control_point_from_json
 
 MOST_ZONES_BYTES = 1_000_000
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,16 +37,22 @@ def explain(context: typer.Context, code: Code, minutes: Minutes = 60, as_json: 
 
 
 @hindsight.command("confirm-view")
-def confirm_view(context: typer.Context, code: Code) -> None:
+def confirm_view(
+    context: typer.Context,
+    code: Code,
+    preset: Annotated[str | None, typer.Option(help="云台预置位 The preset that the camera stands at now.")] = None,
+) -> None:
     """确认画面 The view as it is now is the one that its zones belong to: after a camera was moved, on purpose or not.
 
     Example: wangge camera confirm-view gate-1
+
+    Example: wangge camera confirm-view square-ptz --preset gate
     """
     from models.people import SYSTEM
 
     with registry_of(context.obj()) as registry:
         point = registry.camera_named(code, SYSTEM)
-        vision = replace(point.vision, view=point.vision.view + 1)
+        vision = point.vision.confirmed(preset, time.time())
         registry.change_camera(SYSTEM, point.id, {"vision": vision}, point.version)
     typer.echo(f"{code}: 已确认，防区恢复监视 confirmed; its zones are watched again")
 

@@ -16,8 +16,6 @@ from models.camera import (
     Shared,
     SourceUrl,
     Zone,
-    control_point_from_json,
-    control_point_to_json,
     zone_at,
     zone_from_json,
     zone_to_json,
@@ -25,6 +23,7 @@ from models.camera import (
 from models.errors import CameraUrlInvalid, InvalidInput
 from models.geo import ControlPoint, GeoPoint
 from models.hours import Hours
+from models.presets import control_point_from_json, control_point_to_json
 from models.vision import Vision
 
 SECRET = "s3cr3t"
