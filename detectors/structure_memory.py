@@ -153,6 +153,8 @@ def compare(
     """One look further, (height, WIDTH_PX, 3), and the same with heads and plates hidden, which is what is kept.
     ``around``: from the grid's rows and columns."""
     memory, light = _closed(memory, at_s), light_of(picture)
+    if memory.accepted_s is None and at_s < memory.begun_s:  # else it would be learned until that day comes again
+        memory = replace(memory, begun_s=at_s)
     near = memory.accepted.nearest(light, COMPARED)
     if len(near):
         shift_px = offset(grey_of(memory.accepted.pictures[near[0]]), grey_of(picture))

@@ -215,6 +215,13 @@ def test_a_clock_that_is_set_back_does_not_blind_it(built: tuple[State, Told]) -
     assert back.state.memory.log_s.max() < DAY_0_S + 5 * DAY_S
 
 
+def test_a_clock_that_was_a_year_ahead_does_not_keep_it_learning_for_a_year() -> None:
+    ahead = look(State(), DAY_0_S + 365 * DAY_S, GROUND).state
+    after = look(ahead, DAY_0_S, GROUND).state
+    assert after.memory is not None
+    assert after.memory.begun_s == DAY_0_S
+
+
 def test_of_a_zone_that_is_gone_nothing_is_said_any_more(built: tuple[State, Told]) -> None:
     later = Accepted(accepted_s=DAY_0_S + 8 * DAY_S)
     camera = replace(CAMERA, zones=(EAST,), vision=Vision(structures=later))
