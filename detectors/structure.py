@@ -41,6 +41,8 @@ GROWS_ON_S = 3 * DAY_S
 SAID_EACH_S = DAY_S
 GONE_S, GONE = 2 * DAY_S, 0.2
 """It is gone when for so long less than this share of its cells has stood out."""
+KNOWN = 0.5
+"""Share of its cells of which it must be known how they look: after days without pictures it is not."""
 SUN_DEG = 4.0
 """Height of the sun from which on it is day: in the dark nothing is compared."""
 BODY_SCORE = 0.35
@@ -130,19 +132,25 @@ def step(state: State, camera: CameraPoint, look: Look, find: Find) -> Watched:
         return Watched(state, (), {zone.id: why for zone in zones})
     picture = small(look.bgr)
     memory = state.memory
-    if memory is None or memory.accepted.pictures.shape[1] != len(picture):
-        memory, state = Memory.first(len(picture), at_s), State()
     # Of a zone that is there no more nothing is said, not even that it is over.
     state = replace(state, told=tuple(told for told in state.told if any(told.zone_id == zone.id for zone in zones)))
-    accepted_s = accepted.accepted_s
     said: list[Said] = []
-    if accepted_s is not None and accepted_s <= at_s and memory.is_learned and memory.accepted_s != accepted_s:
+    if memory is None or memory.accepted.pictures.shape[1] != len(picture):
+        said = [_ended(told, "the picture has another shape: the scene is learned anew") for told in state.told]
+        memory, state = Memory.first(len(picture), at_s), State()
+    accepted_s = accepted.accepted_s
+    is_newly = accepted_s is not None and accepted_s <= at_s and memory.accepted_s != accepted_s and memory.is_learned
+    if accepted_s is not None and is_newly:
         said = [_ended(told, "the scene was accepted as it is now") for told in state.told]
         memory, state = memory.as_accepted(accepted_s), replace(state, told=())
-    compared = compare(memory, picture, small(look.masked), at_s, partial(_around, zones, accepted, look), find)
+    around = partial(_around, zones, accepted, look)
+    compared = compare(memory, picture, small(look.masked), at_s, around, find)
+    if is_newly and not compared.is_told:  # what was accepted is another scene than the one that is known
+        return replace(step(State(), camera, look, find), said=tuple(said))
     memory = compared.memory
-    # Another network sees in other cells.
-    state = replace(state, memory=memory, told=tuple(told for told in state.told if told.cells.shape == memory.grid))
+    strange = [told for told in state.told if told.cells.shape != memory.grid]
+    said += [_ended(told, "another network looks, in other cells: what it finds is told anew") for told in strange]
+    state = replace(state, memory=memory, told=tuple(told for told in state.told if told not in strange))
     if memory.accepted_s is None:
         why = f"it is learned how it looks: {memory.looks} looks so far"
         why += "; nobody has accepted it yet" if accepted_s is None else f", for {LEARNS_S / DAY_S:g} day at least"
@@ -150,7 +158,7 @@ def step(state: State, camera: CameraPoint, look: Look, find: Find) -> Watched:
     if not compared.is_told:
         why = f"{compared.share:.0%} of the scene looks otherwise: snow, fog or another view, nothing can be told"
         return Watched(state, tuple(said), {zone.id: f"{zone.name}: {why}" for zone in zones})
-    reasons, level = {}, memory.level()
+    reasons, level = {}, np.where(around(memory.grid).permitted, np.float32(np.nan), memory.level())
     for zone in zones:
         permit = accepted.permitted(zone.id, at_s)
         if permit is not None:
@@ -262,8 +270,10 @@ def _followed(
     state: State, told: Told, level: Numbers, at_s: float, ground: GroundPlane | None
 ) -> tuple[State, list[Said]]:
     """A structure that was told of, at one more look."""
-    changed = level > OTHERWISE
-    if (changed & told.cells).sum() <= GONE * told.cells.sum():
+    changed, known = level > OTHERWISE, told.cells & ~np.isnan(level)
+    if known.sum() < KNOWN * told.cells.sum():
+        return state, []
+    if (changed & told.cells).sum() <= GONE * known.sum():
         if at_s - told.seen_s < GONE_S:
             return state, []
         kept = tuple(each for each in state.told if each is not told)

@@ -153,6 +153,8 @@ def compare(
     """One look further, (height, WIDTH_PX, 3), and the same with heads and plates hidden, which is what is kept.
     ``around``: from the grid's rows and columns."""
     memory, light = _closed(memory, at_s), light_of(picture)
+    if memory.accepted_s is None and at_s < memory.begun_s:  # else it would be learned until that day comes again
+        memory = replace(memory, begun_s=at_s)
     near = memory.accepted.nearest(light, COMPARED)
     if len(near):
         shift_px = offset(grey_of(memory.accepted.pictures[near[0]]), grey_of(picture))
@@ -189,7 +191,9 @@ def compare(
     memory = replace(memory, usual=memory.usual + calm * (odds - memory.usual), sums=sums, looks=memory.looks + 1)
     memory = _renewed(_learned(memory, view, at_s), level)
     if cells.permitted.any():
-        accepted = _with_newer(memory.accepted, view, at_s, (level > OTHERWISE / 2) & ~cells.permitted)
+        # Beside it nothing is accepted: what is begun there now is not yet known to look otherwise.
+        beside = ~(cv2.dilate(cells.permitted.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
+        accepted = _with_newer(memory.accepted, view, at_s, beside)
         memory = replace(memory, accepted=accepted)
     return Compared(memory, share, True)
 
@@ -240,7 +244,10 @@ def _learned(memory: Memory, view: View, at_s: float) -> Memory:
 
 
 def _renewed(memory: Memory, level: Numbers) -> Memory:
-    """What has been recent for long is accepted, save for what looks otherwise in it."""
+    """What has been recent for long is accepted, save for what looks otherwise in it; not while that is not known, as
+    after days without pictures."""
+    if np.isnan(level).all():
+        return memory
     old, accepted = memory.recent.taken_s <= memory.at_s - TRUSTED_S, memory.accepted
     for number in np.flatnonzero(old):
         taken_s = float(memory.recent.taken_s[number])

@@ -5,6 +5,7 @@ Read again it is believed only as far as every shape fits; anything else is Inva
 
 import io
 import json
+import struct
 import zipfile
 import zlib
 from dataclasses import asdict
@@ -34,7 +35,10 @@ _DAMAGE = (
     ValueError,
     OSError,
     EOFError,
-    RecursionError,
+    OverflowError,
+    MemoryError,
+    RuntimeError,
+    struct.error,
     zipfile.BadZipFile,
     zlib.error,
     cv2.error,

@@ -50,7 +50,7 @@ def follow_registry(
         try:
             found = read()
             if found != known:
-                worker.take_cameras(found.cameras).result(timeout=10)
+                worker.take_cameras(found.cameras, is_whole=not found.faults).result(timeout=10)
                 known = found
                 for fault in found.faults:
                     log.error("a camera cannot be watched", code=fault.where, why=fault.what)

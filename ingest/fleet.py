@@ -44,6 +44,8 @@ COUNTERS = frozenset(
 )
 MAX_SCENE_BYTES = 8 * 1024 * 1024
 STRUCTURES = "illegal_structure"
+MOST_ASKED_BYTES = 16 * 1024 * 1024
+"""Of what is asked at once: scenes are large, and a child that has yet to take this much takes no more."""
 _JPEG = b"\xff\xd8\xff"
 
 
@@ -80,6 +82,8 @@ class Fleet:
         self._gates: dict[str, GateLog] = {}
         self._news: set[str] = set()
         """Cameras of whose gates something is to be told."""
+        self._registered: set[str] | None = None
+        """Cameras of the registry's last whole list, in service or not."""
         self.accounts = Accounts()
         self.refused_cameras = 0
 
@@ -88,8 +92,8 @@ class Fleet:
         """Those that are to be watched."""
         return self._watches.keys()
 
-    def update(self, cameras: Iterable[CameraPoint], now_s: float) -> None:
-        """Takes the registry's list."""
+    def update(self, cameras: Iterable[CameraPoint], now_s: float, *, is_whole: bool = True) -> None:
+        """Takes the registry's list; ``is_whole`` False: there are cameras besides that cannot be read."""
         all_of = {camera.id: camera for camera in cameras}
         wanted = {camera_id: camera for camera_id, camera in all_of.items() if camera.enabled}
         for camera_id, camera in wanted.items():
@@ -104,15 +108,20 @@ class Fleet:
             self._retire(self._watches[camera_id], now_s)
         if gone or self._known:
             self._spool.forget([*gone, *self._known])
+            self._known = {}
+        if is_whole and (self._registered is None or self._registered - all_of.keys()):
             # A scene takes days to learn: one of a camera that is put out of service for a while is kept.
             self._spool.drop_scenes(all_of)
-            self._known = {}
+        if is_whole:
+            self._registered = set(all_of)
 
     def due(self, now_s: float, can_take: Callable[[str], bool]) -> list[tuple[str, bytes]]:
         """Cameras that a child is to be asked for now, each with the message that asks; of those that one can take.
         Then what there is to say of the gates of those that a child has."""
-        asked = []
+        asked: list[tuple[str, bytes]] = []
         for camera_id, watch in self._watches.items():
+            if sum(len(order) for _, order in asked) >= MOST_ASKED_BYTES:
+                break
             if watch.try_s is None or now_s < watch.try_s or not can_take(camera_id):
                 continue
             source = watch.camera.source

@@ -13,7 +13,7 @@ import structlog
 from detectors.masking import mask
 from detectors.structure import KIND, Look, Said, State, is_due, step
 from detectors.structure_memory import DAY_S, Find
-from detectors.structure_store import from_bytes, to_bytes
+from detectors.structure_store import MOST_BYTES, from_bytes, to_bytes
 from detectors.structure_told import beside, sighting_of
 from detectors.structure_view import Cells
 from ingest.render import encoded, open_photo
@@ -72,21 +72,22 @@ class Scenes:
     def look(
         self, camera: CameraPoint, frame: Frame, seen: Detections, moved: Cells | None, show: Callable[[], bytes]
     ) -> Told:
-        """One look. ``moved``: see ``mask``; ``show`` makes a masked still of it, if one is needed."""
+        """One look. ``moved``: see ``mask``; ``show`` makes a masked still of it, if one is needed, and gives nothing
+        where that breaks: what is to be told goes without."""
         ground = _ground(camera)
         masked = mask(frame.bgr, seen, moved=moved)
         look = Look(frame.at_s, frame.bgr, masked, seen, ground)
-        look = Look(frame.at_s, frame.bgr, masked, seen, ground)
-        watched = step(self._states.get(camera.id, State()), camera, look, self._find)
+        known = self._states.get(camera.id, State())
+        watched = step(known, camera, look, self._find)
         state = watched.state
         begins = [said for said in watched.said if said.phase == "onset"]
         now = show() if begins or _wants_before(state, frame.at_s) else b""
-        stills = tuple(_side_by_side(state, said, now, frame.at_s) for said in begins)
+        stills = tuple(_side_by_side(state, said, now, frame.at_s) for said in begins) if now else ()
         if now and not state.told:
             state = replace(state, before=now, before_s=frame.at_s)
         self._states[camera.id] = state
-        memory = state.memory
-        begun_s = frame.at_s if memory is None else memory.begun_s
+        # What ends because the scene is learned anew was told of the one before.
+        begun_s = frame.at_s if known.memory is None else known.memory.begun_s
         sightings = tuple(
             sighting_of(camera, said, frame.at_s, ground, frame.height_px, begun_s) for said in watched.said
         )
@@ -98,7 +99,11 @@ class Scenes:
         if state.memory is None or (not is_news and 0 <= at_s - saved_s < SAVE_S):
             return None
         self._saved_s[camera_id] = at_s
-        return to_bytes(state)
+        data = to_bytes(state)
+        if len(data) > MOST_BYTES:
+            log.warning("a scene is too large to be kept: a restart forgets it", camera_id=camera_id, bytes=len(data))
+            return None
+        return data
 
 
 def _at_s(state: State) -> float:
@@ -116,7 +121,10 @@ def _side_by_side(state: State, said: Said, now: bytes, at_s: float) -> bytes:
     if not state.before:
         return now
     dates = f"before {_date(state.before_s)}", f"now {_date(at_s)}"
-    return encoded(beside(open_photo(state.before), open_photo(now), said.structure, dates))
+    try:
+        return encoded(beside(open_photo(state.before), open_photo(now), said.structure, dates))
+    except InvalidInput:  # what was kept is damaged
+        return now
 
 
 def _date(at_s: float) -> str:

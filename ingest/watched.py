@@ -102,6 +102,7 @@ class Watched:
     corrupt_in_a_row: int = 0
     scene: Scene | None = None
     gate: GateLog | None = None
+    learned: bytes | None = None
     counters: Counters = field(default_factory=Counters)
 
     @property

@@ -191,6 +191,9 @@ class Watcher:
         camera.scene = known.after(grey, keyframe.at_s) if known else Scene.first(grey, keyframe.at_s)
         if found or camera.rules != before:
             self._tell_of(camera, found, stills)
+        if camera.learned:  # after what was seen in it: a scene in which that is told of must not outlive it untold
+            self._say("scene", camera, blobs=[camera.learned])
+            camera.learned = None
 
     def _tell_of(self, camera: Watched, found: Sequence[Sighting], stills: list[bytes]) -> None:
         rules, told, left_out = fitting(camera.rules, found)
@@ -257,11 +260,9 @@ class Watcher:
 
     def _watch_scene(self, scenes: Watching, camera: Watched, frame: Frame, seen: Detections, shot: Shot) -> _Found:
         """What has been built there."""
-        show = partial(self._eyes.masked_still, shot.bgr, seen=seen, moved=shot.moved)
-        told = scenes.look(camera.point, frame, seen, shot.moved, show)
+        told = scenes.look(camera.point, frame, seen, shot.moved, lambda: b"".join(self._masked(camera, shot)))
         camera.hindsight.heard(frame.at_s, told.reasons)
-        if told.kept:
-            self._say("scene", camera, blobs=[told.kept])
+        camera.learned = told.kept
         return told.sightings, list(told.stills)
 
     def _glance(self) -> None:
@@ -320,8 +321,6 @@ class Watcher:
 
     def _failed(self, camera: Watched, error: CameraError) -> None:
         self._forget(camera.point.id)
-        if self._scenes:
-            self._scenes.forget(camera.point.id)
         self._say("failed", camera, {"code": error.code, "message": str(error)})
 
     def _forget(self, camera_id: str) -> None:

@@ -64,6 +64,10 @@ class _Slot:
     def is_ready(self) -> bool:
         return self.shard is not None and self.shard.is_ready
 
+    @property
+    def can_take(self) -> bool:
+        return self.shard is not None and self.shard.is_ready and not self.shard.has_unsent
+
 
 class Worker:
     """``run`` it in one thread. Everything else here may be called from any thread."""
@@ -115,9 +119,9 @@ class Worker:
             raise Unavailable("the camera worker is busy; try again shortly") from None
         return future
 
-    def take_cameras(self, cameras: Sequence[CameraPoint]) -> Future[None]:
-        """The registry's list, whenever it may have changed."""
-        return self.ask(lambda: self._fleet.update(cameras, self._clock()))
+    def take_cameras(self, cameras: Sequence[CameraPoint], *, is_whole: bool = True) -> Future[None]:
+        """The registry's list, whenever it may have changed; see ``Fleet.update``."""
+        return self.ask(lambda: self._fleet.update(cameras, self._clock(), is_whole=is_whole))
 
     def take_gates(self, logs: Mapping[str, GateLog]) -> Future[None]:
         """What gates say, by camera: all that there are, whenever it may have changed."""
@@ -271,7 +275,7 @@ class Worker:
             slot = self._homes.pop(camera_id)
             slot.cameras.discard(camera_id)
             self._send(slot, encode("unwatch", {"camera_id": camera_id}))
-        for camera_id, order in self._fleet.due(now_s, lambda camera_id: self._home(camera_id).is_ready):
+        for camera_id, order in self._fleet.due(now_s, lambda camera_id: self._home(camera_id).can_take):
             self._send(self._homes[camera_id], order)
 
     def _home(self, camera_id: str) -> _Slot:

@@ -1,6 +1,5 @@
 """What a person says about new structures before a camera: as of when the scene is accepted, and what is permitted."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,6 +8,8 @@ from models.errors import Conflict, InvalidInput, NotFound
 
 MOST_PERMITS = 50
 LONGEST_REFERENCE = 100
+LATEST_S = 253_370_764_800.0
+"""1 January 9999: what is later is no date in some time zone."""
 _HOW = 'structures is an object such as {"accepted_s": 1772800000, "permits": []}'
 
 
@@ -23,8 +24,8 @@ class Permit:
     reference: str
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.from_s) and math.isfinite(self.until_s) and self.from_s < self.until_s):
-            raise InvalidInput("a permit begins before it ends, both in Unix seconds")
+        if not 0 <= self.from_s < self.until_s <= LATEST_S:  # also refuses NaN
+            raise InvalidInput("a permit begins before it ends, both in Unix seconds, between the years 1970 and 9999")
         if not 1 <= len(self.reference.strip()) <= LONGEST_REFERENCE:
             raise InvalidInput(f"a permit needs the number it was given under, 1 to {LONGEST_REFERENCE} characters")
 
@@ -41,7 +42,7 @@ class Accepted:
     permits: tuple[Permit, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.accepted_s is not None and not math.isfinite(self.accepted_s):
+        if self.accepted_s is not None and not 0 <= self.accepted_s <= LATEST_S:
             raise InvalidInput("the time as of which a scene is accepted is a number, in Unix seconds")
         if len(self.permits) > MOST_PERMITS:
             raise InvalidInput(f"a camera has at most {MOST_PERMITS} permits: take out those that are over")

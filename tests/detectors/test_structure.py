@@ -215,6 +215,13 @@ def test_a_clock_that_is_set_back_does_not_blind_it(built: tuple[State, Told]) -
     assert back.state.memory.log_s.max() < DAY_0_S + 5 * DAY_S
 
 
+def test_a_clock_that_was_a_year_ahead_does_not_keep_it_learning_for_a_year() -> None:
+    ahead = look(State(), DAY_0_S + 365 * DAY_S, GROUND).state
+    after = look(ahead, DAY_0_S, GROUND).state
+    assert after.memory is not None
+    assert after.memory.begun_s == DAY_0_S
+
+
 def test_of_a_zone_that_is_gone_nothing_is_said_any_more(built: tuple[State, Told]) -> None:
     later = Accepted(accepted_s=DAY_0_S + 8 * DAY_S)
     camera = replace(CAMERA, zones=(EAST,), vision=Vision(structures=later))
@@ -230,6 +237,55 @@ def test_another_network_with_other_cells_begins_anew(built: tuple[State, Told])
     watched = step(built[0], camera, Look(DAY_0_S + 8 * DAY_S, GROUND, GROUND, NOBODY), coarse)
     assert watched.state.memory is not None
     assert (watched.state.memory.grid, watched.state.told) == ((11, 20), ())
+    assert [said.phase for said in watched.said] == ["cleared", "cleared"]
+
+
+def test_after_days_without_pictures_what_stands_is_not_gone(built: tuple[State, Told]) -> None:
+    _, said, _ = watch(building, range(11, 12), built[0])
+    assert set(phases(said)) == {"continuing"}
+
+
+def test_after_weeks_without_pictures_what_stands_is_not_taken_for_accepted(built: tuple[State, Told]) -> None:
+    after = look(built[0], DAY_0_S + 30 * DAY_S, building(30.0)).state
+    assert built[0].memory is not None
+    assert after.memory is not None
+    assert np.array_equal(after.memory.accepted.pictures, built[0].memory.accepted.pictures)
+
+
+def test_what_was_told_ends_where_the_picture_has_another_shape(built: tuple[State, Told]) -> None:
+    watched = look(built[0], DAY_0_S + 8 * DAY_S, np.vstack([GROUND, GROUND]))
+    assert [said.phase for said in watched.said] == ["cleared", "cleared"]
+    assert watched.state.told == ()
+
+
+def test_a_permit_for_one_zone_begins_nothing_in_one_that_overlaps_it(built: tuple[State, Told]) -> None:
+    permit = Permit("west", DAY_0_S + 8 * DAY_S - 10, DAY_0_S + 9 * DAY_S, "2026-117")
+    both = replace(EAST, id="both", polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)))
+    vision = Vision(structures=replace(ACCEPTED, permits=(permit,)))
+    camera = replace(CAMERA, zones=(WEST, EAST, both), vision=vision)
+    picture = building(8.0)
+    watched = step(built[0], camera, Look(DAY_0_S + 8 * DAY_S, picture, picture, NOBODY), apart)
+    assert [(said.phase, said.structure.zone_id) for said in watched.said] == [("cleared", "west")]
+
+
+def test_a_permit_for_one_zone_accepts_nothing_beside_it(built: tuple[State, Told]) -> None:
+    permit = Permit("west", DAY_0_S + 8 * DAY_S - 10, DAY_0_S + 9 * DAY_S, "2026-117")
+    after = look(built[0], DAY_0_S + 8 * DAY_S, building(8.0), accepted=replace(ACCEPTED, permits=(permit,))).state
+    assert built[0].memory is not None
+    assert after.memory is not None
+    before, newest = built[0].memory.accepted.pictures, after.memory.accepted.pictures[-1]
+    west, east = np.s_[..., :150, :], np.s_[..., 170:, :]
+    assert any(np.array_equal(newest[east], known[east]) for known in before)
+    assert not any(np.array_equal(newest[west], known[west]) for known in before)
+
+
+def test_a_scene_quite_unlike_the_known_one_is_learned_when_it_is_accepted(built: tuple[State, Told]) -> None:
+    accepted = Accepted(accepted_s=DAY_0_S + 8 * DAY_S)
+    watched = look(built[0], DAY_0_S + 8 * DAY_S, rough(77, 0, 255, 11), accepted=accepted)
+    assert [said.phase for said in watched.said] == ["cleared", "cleared"]
+    assert watched.state.memory is not None
+    assert watched.state.memory.begun_s == DAY_0_S + 8 * DAY_S
+    assert "it is learned how it looks" in watched.reasons["west"]
 
 
 def test_an_acceptance_waits_until_a_day_was_learned() -> None:

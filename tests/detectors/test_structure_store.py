@@ -1,5 +1,7 @@
 import io
 import json
+import math
+import zipfile
 from dataclasses import fields, replace
 
 import numpy as np
@@ -66,6 +68,22 @@ def _with(kept: bytes, **changed: object) -> bytes:
     return file.getvalue()
 
 
+def _claiming(kept: bytes, shape: tuple[int, ...]) -> bytes:
+    """With an array that says it is larger than any memory."""
+    header, file = io.BytesIO(), io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    with zipfile.ZipFile(io.BytesIO(kept)) as known, zipfile.ZipFile(file, "w") as archive:
+        for name in known.namelist():
+            archive.writestr(name, header.getvalue() if name == "usual.npy" else known.read(name))
+    return file.getvalue()
+
+
+def _encrypted(kept: bytes) -> bytes:
+    """With a password asked for in its directory (the flags lie 8 bytes behind where an entry begins)."""
+    entries = kept.split(b"PK\x01\x02")
+    return b"PK\x01\x02".join([entries[0], *(each[:4] + b"\x01" + each[5:] for each in entries[1:])])
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -80,6 +98,9 @@ def _with(kept: bytes, **changed: object) -> bytes:
         lambda kept: _with(kept, height_px=-1),
         lambda kept: _with(kept, **{"accepted.0": np.zeros(9, np.uint8)}),
         lambda kept: _with(kept, log=np.array([None], object)),
+        lambda kept: _with(kept, numbers=math.inf),
+        lambda kept: _claiming(kept, (10**13,)),
+        _encrypted,
         lambda kept: _with(kept, bomb=np.zeros(70_000_000, np.uint8)),
     ],
 )

@@ -120,6 +120,40 @@ def test_a_scene_is_kept_and_given_to_the_next_child_while_a_zone_asks_for_it() 
     assert keeper.scenes == {}
 
 
+def test_the_scene_of_a_camera_goes_with_it_though_it_was_out_of_service() -> None:
+    keeper = Keeper()
+    fleet = fleet_of(keeper, replace(camera(), enabled=False))
+    keeper.scenes = {"cam1": b"learned"}
+    fleet.update([], NOW_S)
+    assert keeper.scenes == {}
+    keeper.scenes = {"cam1": b"learned"}
+    fleet_of(keeper)  # it went while nobody was there to see it go
+    assert keeper.scenes == {}
+
+
+def test_no_scene_goes_while_the_registry_cannot_name_all_its_cameras() -> None:
+    keeper = Keeper({"cam1": {}})
+    keeper.scenes = {"cam1": b"learned"}
+    fleet = Fleet(keeper, keeper, lambda: 0.0)
+    fleet.update([], NOW_S, is_whole=False)  # its password does not open just now
+    fleet.update([camera()], NOW_S)
+    fleet.update([], NOW_S, is_whole=False)
+    assert keeper.scenes == {"cam1": b"learned"}
+    fleet.update([], NOW_S)
+    assert keeper.scenes == {}
+
+
+def test_scenes_of_many_cameras_are_handed_out_no_faster_than_a_child_takes_them() -> None:
+    keeper = Keeper()
+    yard = replace(camera().zones[0], kinds=("illegal_structure",), levels={})
+    ids = [f"cam{number}" for number in range(10)]
+    keeper.scenes = dict.fromkeys(ids, b"x" * MAX_SCENE_BYTES)
+    fleet = fleet_of(keeper, *(replace(camera(id_), zones=(yard,)) for id_ in ids))
+    turns = [ask(fleet) for _ in range(6)]
+    assert [len(turn) for turn in turns] == [2, 2, 2, 2, 2, 0]
+    assert sorted(camera_id for turn in turns for camera_id in turn) == ids
+
+
 @pytest.mark.parametrize("blobs", [(), (b"a", b"b"), (b"x" * (MAX_SCENE_BYTES + 1),)])
 def test_a_scene_that_is_none_is_refused(blobs: tuple[bytes, ...]) -> None:
     keeper = Keeper()

@@ -66,7 +66,8 @@ class Taking:
     def __init__(self) -> None:
         self.lists: list[list[CameraPoint]] = []
 
-    def take_cameras(self, cameras: Sequence[CameraPoint]) -> Future[None]:
+    def take_cameras(self, cameras: Sequence[CameraPoint], *, is_whole: bool) -> Future[None]:
+        del is_whole
         self.lists.append(list(cameras))
         done: Future[None] = Future()
         done.set_result(None)

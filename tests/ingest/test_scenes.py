@@ -58,6 +58,36 @@ def test_what_is_built_is_one_alert_with_before_and_now_side_by_side(told: list[
     assert wall[1].mean() > wall[0].mean() + 30  # there now, not before
 
 
+def test_what_ends_with_its_scene_is_named_as_it_began(told: list[Told]) -> None:
+    scenes = Scenes(apart)
+    scenes.begin(POINT.id, next(each.kept for each in reversed(told) if each.kept))
+    tall = np.vstack([building(3), building(3)])
+    frame = Frame(POINT.id, DAY_0_S + 3 * DAY_S, tall)
+    ended = scenes.look(POINT, frame, NOBODY, None, lambda: still(tall)).sightings
+    onset = next(each for told_ in told for each in told_.sightings)
+    assert [(each.phase, each.part) for each in ended] == [(Phase.CLEARED, onset.part)]
+
+
+def test_where_no_still_can_be_made_it_is_told_without(told: list[Told]) -> None:
+    number = next(number for number, each in enumerate(told) if each.sightings)
+    scenes = Scenes(apart)
+    scenes.begin(POINT.id, told[number - 1].kept)
+    day, hour = number // HOURS - 1, number % HOURS
+    frame = Frame(POINT.id, DAY_0_S + day * DAY_S + hour * 3600, building(day + hour / 24))
+    said = scenes.look(POINT, frame, NOBODY, None, lambda: b"")
+    assert [sighting.phase for sighting in said.sightings] == [Phase.ONSET]
+    assert said.stills == ()
+
+
+def test_a_scene_too_large_to_be_kept_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.scenes.MOST_BYTES", 1000)
+    scenes = Scenes(apart)
+    scenes.begin(POINT.id, None)
+    with capture_logs() as logs:
+        assert not any(each.kept for each in days(scenes, range(-1, 0)))
+    assert "too large" in logs[0]["event"]
+
+
 def test_two_structures_of_one_zone_are_two_alerts(told: list[Told]) -> None:
     first = next(sighting for each in told for sighting in each.sightings)
     keys = {

@@ -212,6 +212,8 @@ def test_what_is_built_goes_up_with_its_picture_and_its_scene_is_told_to_be_kept
     scene.turn(scene.keyframe(0.0))
     scene.turn(scene.keyframe(2.0, 1))
     assert [message.blobs for message in scene.of("scene")] == [(b"learned",)]
+    ops = [message.op for message in scene.said]
+    assert ops.index("scene") > len(ops) - 1 - ops[::-1].index("observed")  # nothing is known before it is told
     message = scene.of("observed")[-1]
     assert [each["part"] for each in message.fields["sightings"]] == ["1-1"]
     assert len(message.blobs) == 1
@@ -232,13 +234,12 @@ def test_a_scene_is_begun_with_what_was_kept_and_forgotten_with_its_camera(scene
     scene.watcher.obey(Message("watch", fields, (b"learned",)))
     scene.watcher.obey(Message("unwatch", {"camera_id": "cam1"}))
     scene.watch(camera("cam2"))
-    scene.turn(Failed("cam2", CameraStalled("nothing comes")))
+    scene.turn(Failed("cam2", CameraStalled("nothing comes")))  # again and again, maybe: what it learned is not lost
     assert scene.building.heard == [
         ("begin", "cam1", None),
         ("begin", "cam1", b"learned"),
         ("forget", "cam1", None),
         ("begin", "cam2", None),
-        ("forget", "cam2", None),
     ]
 
 
