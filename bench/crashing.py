@@ -4,6 +4,7 @@ The process is the product's own; added are the hook behind ``models.crash`` and
 """
 
 import ctypes
+import faulthandler
 import os
 import signal
 import time
@@ -61,6 +62,7 @@ def run(job: Job) -> None:
     log = os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
+    faulthandler.enable()  # a SIGBUS or SIGSEGV leaves a word in the log
     control = Control(Path(job.control))
     crash.install(_dying(control))
     for name in job.sabotage:

@@ -16,11 +16,13 @@ from bench.crashing import Job, run
 from bench.loss_control import Control
 from models.errors import Unavailable
 from ops import leash, valkey
+from ops.supervisor import how_ended
 
 ANYWHERE = "anywhere"
 """A kill at no named point: whenever it happens to come."""
 HIT_S = 8.0
 """How long an armed process may take to reach its point, before another is tried."""
+TAIL_BYTES = 1000
 
 
 def preload() -> None:
@@ -35,8 +37,8 @@ class Member:
     job: Job
     control: Control
     process: ForkServerProcess | None = None
-    ended: list[int] = field(default_factory=list)
-    """Exit statuses of those that ended and were not killed by us."""
+    ended: list[str] = field(default_factory=list)
+    """How those ended that were not killed by us, and the end of the log as it stood then."""
 
     def start(self, job: Job | None = None) -> None:
         context = multiprocessing.get_context("forkserver")
@@ -90,7 +92,8 @@ class Fleet:
         """Starts anew who ended by itself."""
         for member in self.members.values():
             if member.status is not None and not (member.job.role == "source" and member.status == 0):
-                member.ended.append(member.status or 0)
+                if not member.control.fired:  # else it died where it was told to, later than was waited for
+                    member.ended.append(f"{how_ended(member.status)}; its log ends: {tail(Path(member.job.log))}")
                 member.start()
 
     def kill_at(self, role: str, point: str, chosen: int, meanwhile: Callable[[], object]) -> str | None:
@@ -164,6 +167,15 @@ class Valkey:
         if self._process:
             self._process.kill()
             self._process.wait()
+
+
+def tail(log: Path) -> str:
+    """The last lines of a log, in one."""
+    with suppress(FileNotFoundError), log.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+        lines = file.read().decode(errors="replace").split("\n")
+        return " | ".join(line.strip() for line in lines if line.strip())
+    return ""
 
 
 def job(role: str, name: str, folder: Path, environ: dict[str, str]) -> Job:

@@ -47,7 +47,8 @@ class Result:
     witnesses: list[Witness] = field(default_factory=list)
     hasty: list[str] = field(default_factory=list)
     """Settings of the database by which it answers too soon."""
-    ended: Counter[str] = field(default_factory=Counter)
+    ended: dict[str, list[str]] = field(default_factory=dict)
+    """How each process ended that nobody killed, by its name."""
     skipped: dict[str, str] = field(default_factory=dict)
     missed: Counter[str] = field(default_factory=Counter)
     count: Count = field(default_factory=Count)
@@ -97,7 +98,9 @@ class Result:
                     f"fsync: {len(witness.unflushed)} of {witness.acknowledged} acknowledgements of the {witness.role} "
                     f"came before the disk had the data, as {witness.unflushed[0]}"
                 )
-        found += [f"{name} ended by itself {times} times; its log says why" for name, times in self.ended.items()]
+        found += [
+            f"{name} ended by itself {len(ends)} times, first {ends[0]}" for name, ends in self.ended.items() if ends
+        ]
         if not self.drained:
             found.append(f"spools or seals were not done {DRAINED_WITHIN_S:.0f} s after the last kill")
         if count.incidents < self.wanted.alerts or self.named < self.wanted.kills:

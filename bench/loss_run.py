@@ -248,9 +248,7 @@ class Proof:
 
     def _count(self) -> None:
         result = self._result
-        for member in self._fleet.members.values():
-            if member.ended:
-                result.ended[member.job.name] += len(member.ended)
+        result.ended = {name: member.ended for name, member in self._fleet.members.items()}
         sources = self._fleet.of("source")
         told = Told()
         for each in (*self._told, *(phone.told for phone in self._phones)):

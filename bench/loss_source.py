@@ -17,7 +17,7 @@ from alerts.ledger import cursor_of
 from alerts.queue import IncidentStream, connect
 from bench.loss_control import Control
 from ingest.courier import Courier
-from ingest.spool import Report, Spool
+from ingest.spool import Report, Spool, open_spool
 from models import logs
 from models.errors import Unavailable
 from models.geo import GeoPoint
@@ -72,7 +72,9 @@ def run(task: Task, control: Control) -> int:
     settings = read_settings(os.environ)
     logs.configure(settings.log_level)
     stop = threading.Event()
-    spool = Spool(task.spool, time.time())
+    spool = open_spool(task.spool, time.time, stop)
+    if spool is None:
+        return 0
     engine = open_database(settings.database_url)
     client = connect(settings.redis_url or "")
     courier = Courier(spool, IncidentStream(client), partial(cursor_of, engine), time.time())

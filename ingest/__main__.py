@@ -25,7 +25,7 @@ from ingest.courier import Courier
 from ingest.desk import Desk
 from ingest.fleet import Fleet
 from ingest.shards import child_program, do_job
-from ingest.spool import Spool
+from ingest.spool import open_spool
 from ingest.worker import Worker, steady_clock
 from models import logs
 from models.errors import Misconfigured, Unavailable, WanggeError
@@ -114,7 +114,9 @@ def run(settings: Settings, environ: dict[str, str], stop: threading.Event) -> N
     clock, children = steady_clock(), child_program(settings, environ)
     engine = open_database(settings.database_url)
     client = connect(settings.redis_url)
-    spool = Spool(settings.spool, clock())
+    spool = open_spool(settings.spool, clock, stop)
+    if spool is None:
+        return
     try:
         fleet = Fleet(spool, EvidenceStore(settings.evidence), random.random)
         worker = Worker(fleet, children, clock, os.cpu_count() or 1)

@@ -4,22 +4,30 @@ One SQLite file. An incident and the rule state that goes with it are one transa
 returns: a crash can neither lose the one nor tell it twice. Freed only by the ledger's cursor.
 """
 
+import errno
 import json
 import sqlite3
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from ingest.pipes import read_json
 from models import crash
 from models.errors import InvalidInput, Misconfigured, Unavailable
 from models.incident import Evidence, Incident, Sighting
 from models.incident_json import incident_from_json, incident_to_json
+from models.logs import Repeats
 from models.ulid import new_ulid
 
+log = structlog.get_logger()
+
+OPEN_AGAIN_S = 1.0
+"""How soon to try again to open a spool that disk or lock refuse."""
 SCHEMA = 2
 MAX_STATE_BYTES = 256 * 1024
 _TABLES = """
@@ -29,6 +37,17 @@ CREATE TABLE states (camera_id TEXT PRIMARY KEY, body TEXT NOT NULL, at_s REAL N
 """
 _SCENES = "CREATE TABLE scenes (camera_id TEXT PRIMARY KEY, body BLOB NOT NULL, at_s REAL NOT NULL)"
 """What was learned of how cameras' scenes look: since schema 2."""
+_PASSING = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,  # so a full disk is told as well: the index beside the log cannot grow
+    }
+)
+"""What says nothing of the file itself (https://www.sqlite.org/rescode.html)."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +68,8 @@ class Spool:
     def __init__(self, path: Path, now_s: float) -> None:
         """Opens or makes the file. ``now_s`` (Unix seconds) goes into the name of a new source.
 
-        Raises Misconfigured when the file is there and is no spool that this version can read.
+        Raises Misconfigured when the file is there and is no spool that this version can read, Unavailable when disk or
+        lock refuse now.
         """
         self._lock = threading.Lock()
         self.added = threading.Event()
@@ -58,13 +78,16 @@ class Spool:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
-            raise Misconfigured(f"the spool {path} cannot be opened: {error}") from None
+            refusal = Unavailable if may_pass(error) else Misconfigured
+            raise refusal(f"the spool {path} cannot be opened: {error}") from None
         try:
             for pragma in ("journal_mode=WAL", "synchronous=FULL"):
                 self._db.execute(f"PRAGMA {pragma}")
             self._prepare(path, now_s)
         except sqlite3.DatabaseError as error:
             self._db.close()
+            if may_pass(error):
+                raise Unavailable(f"the spool {path} cannot be opened now: {error}; is the disk full?") from None
             raise Misconfigured(
                 f"the spool {path} cannot be read ({error}): restore it or move it away; "
                 "incidents in it that never reached the ledger are lost with it"
@@ -200,6 +223,32 @@ class Spool:
             finally:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
+
+
+def open_spool(path: Path, clock: Callable[[], float], stop: threading.Event) -> Spool | None:
+    """The spool, as soon as it can be opened: what it holds must not be given up for a full disk or a lock.
+
+    None where ``stop`` is set before that. Raises Misconfigured for what no waiting mends.
+    """
+    troubles = Repeats(log.error, "the spool cannot be opened yet, and no camera is watched before")
+    while not stop.is_set():
+        now_s = clock()
+        try:
+            spool = Spool(path, now_s)
+        except Unavailable as error:
+            troubles.failed(now_s, error)
+            stop.wait(OPEN_AGAIN_S)
+        else:
+            troubles.well()
+            return spool
+    return None
+
+
+def may_pass(error: OSError | sqlite3.Error) -> bool:
+    """Whether the same may go better later, with nothing done to the spool."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _PASSING
 
 
 def _new_source(now_s: float) -> str:

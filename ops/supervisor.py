@@ -149,7 +149,8 @@ class _Kept:
         return "\n".join(text.strip().splitlines()[-5:])
 
 
-def _said(status: int) -> str:
+def how_ended(status: int) -> str:
+    """In words, by a process's exit status."""
     return f"killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
 
 
@@ -236,9 +237,9 @@ class Supervisor:
         status = kept.ended()
         if status is not None and status >= 0 and not kept.ever_ready:
             kept.popen = None
-            kept.show(Stage.ENDED, _said(status))
+            kept.show(Stage.ENDED, how_ended(status))
         elif status is not None:
-            self._bury(kept, _said(status), now_s)
+            self._bury(kept, how_ended(status), now_s)
         elif kept.shown.stage is Stage.STARTING and self._is_ready(kept, now_s):
             kept.ever_ready = True
             kept.show(Stage.RUNNING)

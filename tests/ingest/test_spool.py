@@ -1,15 +1,18 @@
+import errno
 import os
 import resource
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from ingest.spool import Spool
+from ingest.spool import Spool, may_pass, open_spool
 from models.errors import InvalidInput, Misconfigured, Unavailable
 from tests.ingest.worker_samples import NOW_S, report
 
@@ -18,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 APPEND_FOR_EVER = """
 import sys
 from pathlib import Path
-from ingest.spool import Spool
+from ingest.spool import Spool, may_pass, open_spool
 from tests.ingest.worker_samples import NOW_S, report
 spool = Spool(Path(sys.argv[1]), NOW_S)
 number = spool.states().get("cam1", {"number": 0})["number"]
@@ -129,6 +132,66 @@ def test_a_full_disk_is_said_and_what_was_there_stays(spool: Spool, tmp_path: Pa
     assert [incident.seq for incident in spool.unsent(0, 10)] == [1]
     assert spool.states() == {}
     assert spool.append([report(2)], {}, NOW_S) == [2]
+
+
+class Emptied(threading.Event):
+    """A disk of which so little may be used, until somebody waits; then ``stops`` says whether he is told to end."""
+
+    def __init__(self, *, stops: bool = False) -> None:
+        super().__init__()
+        self._stops = stops
+        self._limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, self._limits[1]))
+
+    def wait(self, timeout: float | None = None) -> bool:
+        del timeout
+        resource.setrlimit(resource.RLIMIT_FSIZE, self._limits)
+        if self._stops:
+            self.set()
+        return self.is_set()
+
+
+def test_a_spool_on_a_full_disk_is_opened_once_there_is_room_and_holds_what_it_held(tmp_path: Path) -> None:
+    """It ended the worker, with the advice to move the file away and lose what it holds."""
+    path = tmp_path / "spool.db"
+    first = Spool(path, NOW_S)
+    first.append([report(1)], {"cam1": {"a": 1}}, NOW_S)
+    first.close()
+    stop = Emptied()
+    try:
+        with pytest.raises(Unavailable, match="is the disk full"):
+            Spool(path, NOW_S)
+        again = open_spool(path, lambda: NOW_S, stop)
+    finally:
+        stop.wait()
+    assert again is not None
+    assert [incident.seq for incident in again.unsent(0, 10)] == [1]
+    assert again.states() == {"cam1": {"a": 1}}
+    again.close()
+
+
+def test_a_new_spool_on_a_full_disk_is_waited_for_until_the_end_is_asked_for(tmp_path: Path) -> None:
+    stop = Emptied(stops=True)
+    try:
+        assert open_spool(tmp_path / "spool.db", lambda: NOW_S, stop) is None
+    finally:
+        stop.wait()
+
+
+def test_a_lock_may_pass_and_what_is_no_database_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    Spool(path, NOW_S).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
+            with pytest.raises(sqlite3.OperationalError) as locked:
+                other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(sqlite3.OperationalError) as wrong:
+                other.execute("SELECT * FROM nothing")
+    assert may_pass(locked.value)
+    assert not may_pass(wrong.value)
+    assert may_pass(OSError(errno.ENOSPC, "No space left on device"))
+    assert not may_pass(PermissionError(errno.EACCES, "Permission denied"))
 
 
 def test_states_of_cameras_that_are_gone_are_forgotten(spool: Spool) -> None:
