@@ -19,6 +19,7 @@ from models.counting import Counting
 from models.errors import Conflict, Forbidden, InvalidInput, NotFound, StaleVersion
 from models.geo import ControlPoint, GeoPoint
 from models.people import SYSTEM, Permission, Role
+from models.presets import Preset
 from models.tables import cameras
 from models.vision import Vision
 
@@ -214,6 +215,37 @@ def test_what_says_that_the_view_is_right_counts_it_up_and_a_new_name_does_not(s
     for changes, view in steps:
         camera = scene.registry.change_camera(admin, camera.id, changes, camera.version)
         assert camera.vision.view == view, changes
+
+
+PTZ = Vision(ptz=True, presets=(Preset("gate", "东门"), Preset("yard", "后院")))
+
+
+def test_what_is_set_up_at_presets_says_nothing_of_the_home_view(scene: Scene) -> None:
+    admin = actor(Role.ADMIN, "A")
+    camera = scene.registry.add_camera(admin, new(zones=(zone(), zone(id="z2", preset="gate")), vision=PTZ))
+    later = (zone(), zone(id="z2", preset="yard", kinds=("intrusion",)))
+    changed = scene.registry.change_camera(admin, camera.id, {"zones": later}, 1)
+    assert (changed.vision.view, changed.zones) == (camera.vision.view, later)
+    at_home = scene.registry.change_camera(admin, camera.id, {"vision": PTZ.confirmed(None, 1.0)}, 2)
+    assert at_home.vision.view == (camera.vision.view or 0) + 1
+
+
+@pytest.mark.parametrize(
+    ("zones", "vision", "said"),
+    [
+        ((zone(preset="roof"),), PTZ, "no preset 'roof'; it has: gate, yard"),
+        ((zone(preset="gate"),), Vision(ptz=True), "none; vision.presets sets them"),
+        ((zone(),), replace(PTZ, ptz=False), "set vision.ptz"),
+        ((zone(preset="gate", kinds=("illegal_structure",)),), PTZ, "from the home view alone"),
+        ((zone(preset="gate", kinds=("tailgating",), line=((0.1, 0.1), (0.9, 0.9))),), PTZ, "from the home view alone"),
+    ],
+)
+def test_a_zone_that_no_view_of_the_camera_shows_is_refused(
+    scene: Scene, zones: tuple[Zone, ...], vision: Vision, said: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        scene.registry.add_camera(SYSTEM, new(zones=zones, vision=vision))
+    assert any(said in str(fault) for fault in refused.value.faults), refused.value.faults
 
 
 def test_a_camera_moves_with_its_place_and_not_out_of_ones_grids(scene: Scene) -> None:

@@ -105,6 +105,32 @@ def test_a_camera_that_cannot_be_is_refused_in_words(world: World, change: dict[
     assert SECRET not in answer.text
 
 
+def test_a_camera_that_pans_is_set_up_and_confirmed_view_by_view(world: World) -> None:
+    place = PLACES[NORTH]
+    points = [{"x": x, "y": y, "lon": place.lon_deg, "lat": place.lat_deg} for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))]
+    preset = {"token": "gate", "name": "东门", "pose": POSE}
+    ground = [[0.2, 0.6], [0.8, 0.6], [0.5, 0.9]]
+    zone = {"id": "z", "name": "n", "polygon": ground, "kinds": ["intrusion"], "preset": "gate"}
+    where = {"lon": place.lon_deg, "lat": place.lat_deg}
+    about = {"code": "ptz", "name": "n", "url": "rtsp://10.1.2.9/", "purpose": "p", "zones": [zone], **where}
+    with world.client("admin") as client:
+        body = {**about, "vision": {"ptz": True, "presets": [preset]}}
+        strange = client.post("/v1/cameras", json={**body, "vision": {"ptz": True, "presets": [preset, preset]}})
+        crossed = {**preset, "control_points": points}
+        flat = client.post("/v1/cameras", json={**body, "vision": {"ptz": True, "presets": [crossed]}})
+        made = client.post("/v1/cameras", json=body)
+        assert made.status_code == 201, made.text
+        path = f"{made.headers['location']}/confirm-view"
+        nowhere = client.post(path, json={"expected_version": 1, "preset": "roof"})
+        done = client.post(path, json={"expected_version": 1, "preset": "gate"})
+    assert (strange.status_code, "two presets" in strange.text) == (422, True)
+    assert (flat.status_code, "vision.presets[gate]" in flat.text) == (422, True), "its points tell no ground"
+    assert made.json()["properties"]["zones"][0]["preset"] == "gate"
+    assert (nowhere.status_code, "it has: gate" in nowhere.text) == (422, True)
+    assert done.status_code == 200, done.text
+    assert done.json()["properties"]["vision"]["presets"][0]["confirmed_s"] > 1_700_000_000
+
+
 def test_a_probe_says_what_the_camera_sends(world: World) -> None:
     with world.client("admin") as client:
         answer = client.post("/v1/cameras/probe", json={"url": f"rtsp://viewer:{SECRET}@10.1.2.9/a"})

@@ -1,7 +1,7 @@
 import json
 import math
 from dataclasses import dataclass, replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -62,7 +62,7 @@ def frame(at_s: float) -> Frame:
 
 
 def test_every_zone_has_its_own_state_and_a_new_detector_takes_over() -> None:
-    state: dict[str, object] = {}
+    state: dict[str, Any] = {"rules": {}}
     said = []
     for at_s in (0.0, 1.0, 2.0, 3.0):
         observed = Detector(FakeEyes(4)).observe(CAMERA, frame(at_s), json.loads(json.dumps(state)))
@@ -227,3 +227,37 @@ def test_a_kind_that_no_rule_sees_is_passed_over() -> None:
 def test_nothing_that_is_kept_or_said_holds_the_camera_s_password() -> None:
     observed = Detector(FakeEyes(4)).observe(CAMERA, frame(0), {})
     assert "secret-word" not in repr((observed.state, observed.sightings, observed.reasons))
+
+
+def test_zones_of_a_view_that_the_camera_left_rest_and_no_dwell_runs_on_meanwhile() -> None:
+    square = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+    levels = {"intrusion": {"enter_count": 1.0, "dwell_s": 8.0}}
+    home, gate = (
+        Zone(name, name, square, ("intrusion",), levels, preset=preset) for name, preset in (("h", None), ("g", "gate"))
+    )
+    point = replace(CAMERA, zones=(home, gate))
+    boxes = Detections(
+        np.array([[10, 10, 40, 90]], np.float32), np.array([0.9], np.float32), np.array([0]), ("person",)
+    )
+    state: dict[str, Any] = {"rules": {}}
+    onsets = []
+    for at_s, preset, arrived_s in (
+        (0.0, None, 0.0),
+        (2.0, None, 0.0),
+        (6.0, "gate", 6.0),
+        (8.0, "gate", 6.0),
+        (14.0, None, 14.0),
+        (16.0, None, 14.0),
+        (20.0, None, 14.0),
+        (24.0, None, 14.0),
+    ):
+        look = detector.Look(1e9 + at_s, 100, 100, boxes, "m@1", preset=preset, arrived_s=1e9 + arrived_s)
+        seen = detector.judge(point, look, json.loads(json.dumps(state)))
+        onsets += [(at_s, sighting.zone_id) for sighting in seen.sightings]
+        resting = "g" if preset is None else "h"
+        key = f"intrusion/{resting}"
+        assert "rests while the camera is at" in seen.reasons[key][0]
+        assert seen.state["rules"].get(key) == state["rules"].get(key)
+        state = seen.state
+    # Eight seconds of its own view, not of all that passed.
+    assert onsets == [(24.0, "h")]

@@ -89,3 +89,10 @@ def test_a_clock_that_was_set_back_begins_anew() -> None:
     moments.look(look(9000.0, 1))
     moments.look(look(10.0, 2))
     assert [at_s for at_s, _ in moments.since(0.0)] == [10.0]
+
+
+def test_at_which_preset_it_was_and_since_when_comes_back() -> None:
+    told = one(replace(look(100.0, 2), preset="gate", arrived_s=94.0))
+    assert (told.preset, told.arrived_s) == ("gate", 94.0)
+    home = one(look(100.0, 2))
+    assert (home.preset, home.arrived_s) == (None, None)

@@ -18,7 +18,9 @@ from alerts.zone_templates import TemplateAsked, put
 from ingest.desk import Desk
 from models.camera import Shared
 from models.people import SYSTEM
+from models.presets import Preset
 from models.settings import VARIABLES, read_settings
+from models.vision import Vision
 from ops.registry_commands import ledger_of, registry_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -390,4 +392,13 @@ def test_a_view_is_confirmed(town: Run) -> None:
     assert town(*ADD, "--url", "rtsp://10.1.2.3/").status == 0
     assert "confirmed" in town("camera", "confirm-view", "gate-1").out
     with registry_of(read_settings(os.environ)) as registry:
-        assert registry.camera_named("gate-1", SYSTEM).vision.view == 1
+        camera = registry.camera_named("gate-1", SYSTEM)
+        assert camera.vision.view == 1
+        presets = Vision(ptz=True, presets=(Preset("east", "东"),))
+        registry.change_camera(SYSTEM, camera.id, {"vision": presets}, camera.version)
+    assert "confirmed" in town("camera", "confirm-view", "gate-1", "--preset", "east").out
+    unknown = town("camera", "confirm-view", "gate-1", "--preset", "west")
+    assert (unknown.status, "it has: east" in unknown.err) == (1, True)
+    with registry_of(read_settings(os.environ)) as registry:
+        (preset,) = registry.camera_named("gate-1", SYSTEM).vision.presets
+        assert preset.confirmed_s is not None
