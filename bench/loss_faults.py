@@ -16,7 +16,8 @@ from sqlalchemy import Engine, text
 
 from models.errors import Unavailable
 
-OUT_OF_MEMORY_S = 3.0
+OUT_OF_MEMORY_S, UNNOTICED_S = 3.0, 20.0
+"""How long Redis has no memory; and how much longer where nobody has written to it by then, being just started anew."""
 STILL_S = 1.5
 """A ledger that has not moved for this long while incidents wait stands still."""
 BLOCK_BYTES = 4096
@@ -40,14 +41,16 @@ class Bitten:
 
 
 def out_of_memory(url: str, hold_s: float = OUT_OF_MEMORY_S) -> tuple[bool, str]:
-    """Leaves Redis no memory for so long; whether it refused anything."""
+    """Leaves Redis no memory for so long, and until it has refused something; whether it did."""
     with closing(Redis.from_url(url)) as client:
         before = _refusals(client)
         most = client.config_get("maxmemory")["maxmemory"] or "0"
         try:
             client.config_set("maxmemory", 1024)
             time.sleep(hold_s)
-            refused = _refusals(client) - before
+            until = time.monotonic() + UNNOTICED_S
+            while not (refused := _refusals(client) - before) and time.monotonic() < until:
+                time.sleep(0.1)
         finally:
             client.config_set("maxmemory", most)
     return refused > 0, f"{refused} writes refused"
